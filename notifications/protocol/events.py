@@ -1,0 +1,68 @@
+"""The event: what nodes tell each other over the channel layer, and what each tail makes from the tables. No I/O."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+from uuid import UUID
+
+from notifications.protocol.items import parse_id
+
+MESSAGE_TYPE = "notifications.event"
+IDS_MAX = 1_000
+
+
+class Op(IntEnum):
+    """What happened. The numbers order the life of one item: a smaller one that arrives later is old news."""
+
+    CREATED = 1
+    READ = 2
+    RETRACTED = 3
+    DISCONNECT = 4
+    RESYNC = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened to one uid, or to everyone where `uid` is None.
+
+    `head` is the item's encoded text (`items.encode`) where one was created; `origin` the connection that asked for a
+    read: it has its own answer. For DISCONNECT the one id is the wish's, a UUIDv7 of its moment.
+    """
+
+    op: Op
+    uid: str | None
+    ids: tuple[UUID, ...]
+    head: str = ""
+    origin: str = ""
+
+
+def to_message(event: Event) -> dict[str, Any]:
+    """The channel-layer message of an event: plain strings and numbers only."""
+    return {
+        "type": MESSAGE_TYPE,
+        "op": int(event.op),
+        "uid": event.uid,
+        "ids": [str(i) for i in event.ids],
+        "head": event.head,
+        "origin": event.origin,
+    }
+
+
+def from_message(message: object) -> Event | None:
+    """The event in a channel-layer message, or None for anything that is not one: others may share the Redis."""
+    if not isinstance(message, Mapping) or message.get("type") != MESSAGE_TYPE:
+        return None
+    op, uid, ids = message.get("op"), message.get("uid"), message.get("ids")
+    head, origin = message.get("head", ""), message.get("origin", "")
+    if not isinstance(uid, str | None) or not isinstance(head, str) or not isinstance(origin, str):
+        return None
+    if not isinstance(ids, list) or len(ids) > IDS_MAX or op not in set(Op):
+        return None
+    parsed = [parse_id(i) for i in ids]
+    known = tuple(i for i in parsed if i is not None)
+    if len(known) != len(parsed) or (not known and op != Op.RESYNC):
+        return None
+    if op == Op.CREATED and not (len(known) == 1 and head.startswith('{"type":"notification"')):
+        return None
+    return Event(Op(op), uid, known, head, origin)
