@@ -1,0 +1,88 @@
+"""Service keys: how calling services prove who they are. `prefix.secret`; a copy of the database yields no usable key."""
+
+import hashlib
+import secrets
+import time
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+
+from notifications import clock
+from notifications.exceptions import InvalidContent, NotFound, ServiceKeyRefused
+from notifications.models import SOURCE_MAX, ServiceKey
+
+# A key that was revoked elsewhere must stop working within 5 s (security.md S14).
+CACHE_SECONDS = 4.0
+LAST_USED_EVERY = timedelta(minutes=1)
+
+_checked: dict[str, tuple[float, ServiceKey]] = {}
+
+
+def create(name: str, scopes: Iterable[str], expires_at: datetime | None = None) -> tuple[ServiceKey, str]:
+    """Make a key for the service `name`. Gives the stored row and the key itself, which is shown this once only.
+
+    Raises `InvalidContent` for an empty or too long name, no or unknown scopes, or an expiry in the past.
+    """
+    wanted = list(dict.fromkeys(scopes))
+    errors = []
+    if not 1 <= len(name.strip()) <= SOURCE_MAX:
+        errors.append({"loc": ["name"], "msg": f"must have 1 to {SOURCE_MAX} characters"})
+    unknown = [s for s in wanted if s not in ServiceKey.Scope.values]
+    if unknown or not wanted:
+        errors.append({"loc": ["scopes"], "msg": f"must be some of {', '.join(ServiceKey.Scope.values)}"})
+    if expires_at is not None and expires_at <= clock.now():
+        errors.append({"loc": ["expires_at"], "msg": "must be in the future"})
+    if errors:
+        raise InvalidContent(errors)
+    prefix, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
+    key = ServiceKey.objects.create(
+        name=name.strip(), prefix=prefix, secret_hash=_hash(secret), scopes=wanted, expires_at=expires_at
+    )
+    return key, f"{prefix}.{secret}"
+
+
+def verify(raw: str) -> ServiceKey:
+    """The stored key that `raw` is; raises `ServiceKeyRefused`. Asks the database at most every 4 s a key."""
+    prefix, dot, secret = raw.partition(".")
+    if not dot or not secret or len(raw) > 200 or not prefix.isalnum():
+        raise ServiceKeyRefused("no good service key")
+    known = cached(prefix)
+    key = known or ServiceKey.objects.filter(prefix=prefix, revoked_at__isnull=True).first()
+    if key is None:
+        raise ServiceKeyRefused("no good service key")
+    # A random secret of 256 bits needs no slow hash: there is nothing to guess.
+    if not secrets.compare_digest(_hash(secret), key.secret_hash):
+        raise ServiceKeyRefused("no good service key")
+    if key.expires_at is not None and key.expires_at <= clock.now():
+        raise ServiceKeyRefused("no good service key")
+    if known is None:
+        _checked[prefix] = (time.monotonic(), key)
+        _note_use(key)
+    return key
+
+
+def cached(prefix: str) -> ServiceKey | None:
+    """The key with this prefix if it was looked up a moment ago: `verify` then touches no database."""
+    entry = _checked.get(prefix)
+    return entry[1] if entry is not None and time.monotonic() - entry[0] < CACHE_SECONDS else None
+
+
+def revoke(prefix: str) -> ServiceKey:
+    """Revoke the key with this prefix, on every node within 5 s; raises `NotFound`. Repeating is harmless."""
+    ServiceKey.objects.filter(prefix=prefix, revoked_at__isnull=True).update(revoked_at=clock.now())
+    _checked.pop(prefix, None)
+    key = ServiceKey.objects.filter(prefix=prefix).first()
+    if key is None:
+        raise NotFound(f"no service key with prefix {prefix!r}")
+    return key
+
+
+def _note_use(key: ServiceKey) -> None:
+    now = clock.now()
+    stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - LAST_USED_EVERY)
+    ServiceKey.objects.filter(stale, pk=key.pk).update(last_used_at=now)
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
