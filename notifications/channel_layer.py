@@ -1,0 +1,245 @@
+"""The channel layer: the only module that talks to it. Group names, the publisher, and a node's membership in groups."""
+
+import asyncio
+import atexit
+import hashlib
+import logging
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from channels.layers import get_channel_layer
+
+from notifications.conf import conf
+from notifications.protocol.events import Event, from_message, to_message
+
+logger = logging.getLogger(__name__)
+
+EVERYONE = "everyone"
+# After so long the tail has delivered what a message would have told: it is not worth sending any more.
+STALE_SECONDS = 5.0
+RETRY_SECONDS = 1.0
+# The in-memory and the core Redis layer forget members after a day (`group_expiry` 86,400 s).
+REJOIN_SECONDS = 3_600.0
+
+
+def group_of(uid: str | None) -> str:
+    """The group of a uid (None: of everyone). Distinct for distinct uids, and a good group name for any uid.
+
+    Letters, digits and hyphens stay; any other byte of the UTF-8 form becomes `_xx`. A name that would be too long for
+    the layer (100 characters) becomes `_h` and a SHA-256, which no spelled-out name can start with.
+    """
+    if uid is None:
+        return EVERYONE
+    raw = uid.encode("utf-8", "surrogatepass")
+    name = _PLAIN.sub(lambda byte: b"_%02x" % byte[0][0], raw).decode()
+    return f"user.{name}" if len(name) <= 80 else f"user._h{hashlib.sha256(raw).hexdigest()}"
+
+
+_PLAIN = re.compile(rb"[^A-Za-z0-9-]")
+
+
+class Publisher:
+    """Hands events to the channel layer without making the caller wait: a bounded queue and one task that empties it.
+
+    The task runs on the loop that serves sockets, if this process does; otherwise (a command, a WSGI worker) on a loop
+    of its own in a thread, since the Redis layers open a connection per event loop and short loops would open many.
+    What is dropped or fails to be sent is only late: every node's tail finds it in the database.
+    """
+
+    def __init__(self) -> None:
+        self._queue: deque[tuple[float, Event]] = deque()
+        self._serving: asyncio.AbstractEventLoop | None = None
+        self._own: asyncio.AbstractEventLoop | None = None
+        self._lock = threading.Lock()
+        self._task: asyncio.Task[None] | None = None
+        self.dropped = 0
+
+    def serve_on(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """From now on send from `loop`, the one that runs this process's sockets; None: there is none any more."""
+        self._serving = loop
+
+    def put(self, event: Event) -> None:
+        """Publish `event` to its uid's group, or everyone's. Returns at once; may be called from any thread."""
+        if len(self._queue) >= conf().publish_queue:
+            self.dropped += 1
+            return
+        self._queue.append((time.monotonic(), event))
+        loop = self._loop()
+        loop.call_soon_threadsafe(self._kick, loop)
+
+    def flush(self, seconds: float) -> bool:
+        """Wait, outside of any event loop, until all is sent; False when `seconds` were not enough."""
+        deadline = time.monotonic() + seconds
+        while self._queue or self._task is not None:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.005)
+        return True
+
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        if self._serving is not None and self._serving.is_running():
+            return self._serving
+        with self._lock:
+            if self._own is None:
+                self._own = asyncio.new_event_loop()
+                threading.Thread(
+                    target=self._own.run_forever, name="notifications-publisher", daemon=True
+                ).start()
+                atexit.register(self.flush, conf().channel_layer_timeout)
+        return self._own
+
+    def _kick(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._task is None or self._task.done() or self._task.get_loop() is not loop:
+            self._task = loop.create_task(self._drain())
+
+    async def _drain(self) -> None:
+        layer = get_channel_layer()
+        failing = False
+        while self._queue:
+            queued_at, event = self._queue.popleft()
+            if failing and time.monotonic() - queued_at > STALE_SECONDS:
+                self.dropped += 1
+                continue
+            try:
+                async with asyncio.timeout(conf().channel_layer_timeout):
+                    await layer.group_send(group_of(event.uid), to_message(event))
+                failing = False
+            except Exception as error:
+                if not failing:
+                    logger.warning("channel layer: publishing failed, the tail delivers (%s)", _brief(error))
+                failing = True
+                self.dropped += 1
+        self._task = None
+
+
+publisher = Publisher()
+
+
+class Membership:
+    """This process's one channel, the groups it is in, and the events that arrive.
+
+    `wanted` is asked whether a uid has connections here; joining and leaving happen one at a time in one task, so that
+    quick comings and goings of a uid cannot overtake each other.
+    """
+
+    def __init__(self, wanted: Callable[[str], bool], handle: Callable[[Event], None]) -> None:
+        self._wanted = wanted
+        self._handle = handle
+        self._layer: Any = get_channel_layer()
+        self._channel: str | None = None
+        self._joined: set[str] = set()
+        self._joined_at = 0.0
+        self._dirty: dict[str, asyncio.Future[None] | None] = {}
+        self._wake = asyncio.Event()
+        self._away = False
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the layer answered when it was last asked."""
+        return self._channel is not None and not self._away
+
+    async def joined(self, uid: str) -> None:
+        """Return once this process is in the group of `uid`, or after `channel_layer_timeout`: then the tail serves it."""
+        if uid in self._joined:
+            # A leave may be queued from a moment ago; the worker asks `wanted` again before it acts.
+            return
+        future = self._dirty.get(uid)
+        if future is None:
+            future = self._dirty[uid] = asyncio.get_running_loop().create_future()
+            self._wake.set()
+        if self._away:
+            return
+        await asyncio.wait([future], timeout=conf().channel_layer_timeout)
+
+    def left(self, uid: str) -> None:
+        """The last connection of `uid` has gone: leave its group soon."""
+        self._dirty.setdefault(uid, None)
+        self._wake.set()
+
+    async def receive(self) -> None:
+        """Hand every arriving event to `handle`, for ever; a layer that fails is tried again every second."""
+        while True:
+            try:
+                if self._channel is None:
+                    await self._begin()
+                event = from_message(await self._layer.receive(self._channel))
+            except Exception as error:
+                logger.warning("channel layer: receiving failed, the tail delivers (%s)", _brief(error))
+                self._channel = None
+                self._fail()
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            if event is None:
+                logger.warning("channel layer: a message that is no event was ignored")
+                continue
+            try:
+                self._handle(event)
+            except Exception:
+                logger.exception("an event could not be handled")
+
+    async def keep(self) -> None:
+        """Join and leave groups as connections come and go, for ever."""
+        while True:
+            try:
+                async with asyncio.timeout(REJOIN_SECONDS):
+                    await self._wake.wait()
+            except TimeoutError:
+                self._rejoin_all()
+            self._wake.clear()
+            try:
+                while self._dirty and self._channel is not None:
+                    await self._settle(next(iter(self._dirty)))
+            except Exception as error:
+                logger.warning("channel layer: joining failed, the tail delivers (%s)", _brief(error))
+                self._fail()
+                await asyncio.sleep(RETRY_SECONDS)
+                self._wake.set()
+
+    def _fail(self) -> None:
+        # Nobody waits for a layer that is away; each uid is tried again.
+        self._away = True
+        for future in self._dirty.values():
+            _resolve(future)
+
+    async def _begin(self) -> None:
+        async with asyncio.timeout(conf().channel_layer_timeout):
+            channel = await self._layer.new_channel()
+            await self._layer.group_add(EVERYONE, channel)
+        self._channel = channel
+        self._away = False
+        self._rejoin_all()
+
+    def _rejoin_all(self) -> None:
+        for uid in self._joined:
+            self._dirty.setdefault(uid, None)
+        self._joined.clear()
+        self._dirty.setdefault("", None)
+        self._wake.set()
+
+    async def _settle(self, uid: str) -> None:
+        # The empty uid, which nobody can have, stands for everyone.
+        want = uid == "" or self._wanted(uid)
+        group = group_of(uid or None)
+        async with asyncio.timeout(conf().channel_layer_timeout):
+            if want and uid not in self._joined:
+                await self._layer.group_add(group, self._channel)
+                self._joined.add(uid)
+            elif not want and uid in self._joined:
+                self._joined.discard(uid)
+                await self._layer.group_discard(group, self._channel)
+        self._away = False
+        if want == (uid == "" or self._wanted(uid)):
+            _resolve(self._dirty.pop(uid, None))
+
+
+def _resolve(future: asyncio.Future[None] | None) -> None:
+    if future is not None and not future.done():
+        future.set_result(None)
+
+
+def _brief(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:200]

@@ -1,0 +1,182 @@
+"""One live WebSocket as the hub sees it: somewhere to send text that never makes anybody wait."""
+
+import asyncio
+import logging
+import time
+import types
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from typing import Any, cast
+from uuid import UUID
+
+from notifications import clock
+from notifications.protocol.events import Event
+from notifications.protocol.frames import CloseCode
+
+logger = logging.getLogger(__name__)
+
+ASGISend = Callable[[dict[str, Any]], Awaitable[None]]
+
+# How long a close frame may wait behind a reader that takes nothing before the socket is cut instead.
+CLOSE_PATIENCE = 5.0
+
+
+class Connection:
+    """A socket of `uid`, living until `expires_at` (seconds since the epoch; its token's).
+
+    `send` and `close` return at once. A text that the server cannot take at once (uvicorn holds `send` back when the
+    peer stops reading) waits in the outbox, with all that follow; an outbox over `outbox_bytes` closes with 4103.
+    While `opening`, events are kept in `buffer`: the hub hands them on after the replay.
+    """
+
+    __slots__ = (
+        "_abort",
+        "_held",
+        "_outbox",
+        "_outbox_bytes",
+        "_send",
+        "_task",
+        "blocked_since",
+        "buffer",
+        "closing",
+        "expires_at",
+        "id",
+        "last_seen",
+        "next_ping",
+        "on_resync",
+        "opened_at_ms",
+        "opening",
+        "replayed",
+        "snapshot_ms",
+        "uid",
+        "warned",
+    )
+
+    def __init__(
+        self,
+        uid: str,
+        expires_at: float,
+        send: ASGISend,
+        *,
+        outbox_bytes: int,
+        on_resync: Callable[[], None],
+        abort: Callable[[], None] | None = None,
+    ) -> None:
+        self.id = str(clock.new_id())
+        self.uid = uid
+        self.expires_at = expires_at
+        self.opened_at_ms = self.snapshot_ms = clock.now_ms()
+        self.last_seen = self.next_ping = time.monotonic()
+        self.warned = False
+        self.opening = True
+        self.closing = False
+        self.buffer: list[Event] = []
+        self.replayed: frozenset[UUID] = frozenset()
+        self.on_resync = on_resync
+        self.blocked_since: float | None = None
+        self._send = send
+        self._abort = abort
+        self._outbox: deque[str] | None = None
+        self._outbox_bytes = outbox_bytes
+        self._held = 0
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def held_bytes(self) -> int:
+        """What waits in the outbox."""
+        return self._held
+
+    def send(self, text: str) -> None:
+        """Send a frame, now or as soon as the peer reads again. After `close` it does nothing."""
+        if self.closing:
+            return
+        if self._task is None:
+            self._start({"type": "websocket.send", "text": text})
+            return
+        if self._outbox is None:
+            self._outbox = deque()
+        self._outbox.append(text)
+        self._held += len(text) if text.isascii() else len(text.encode())
+        if self._held > self._outbox_bytes:
+            self.close(CloseCode.TOO_SLOW)
+
+    def close(self, code: int) -> None:
+        """Close with `code`. What waits in the outbox is dropped: it is stored, and replayed on the next connection."""
+        if self.closing:
+            return
+        self.closing = True
+        self._outbox = None
+        self._held = 0
+        if self._task is None:
+            self._start({"type": "websocket.close", "code": int(code)})
+        else:
+            blocked = self._task
+            self._task = asyncio.get_running_loop().create_task(self._close_blocked(blocked, int(code)))
+
+    def gone(self) -> None:
+        """The peer is away: nothing can be sent any more, and what waits is dropped."""
+        self.closing = True
+        self._outbox = None
+        self._held = 0
+        if self._task is not None:
+            self._task.cancel()
+
+    def _start(self, message: dict[str, Any]) -> None:
+        # The coroutine is stepped by hand. It nearly always ends at the first step, and then no task was made and
+        # nothing awaited: awaiting each send in turn would let one reader that stopped hold up all others, and a task
+        # per send costs 2.4 times the CPU (38 against 16 ms per 1,000 deliveries).
+        coroutine = cast("Coroutine[Any, Any, None]", self._send(message))
+        try:
+            waited_for = coroutine.send(None)
+        except StopIteration:
+            return
+        except Exception:
+            # The server's way of saying that the peer has gone; its disconnect event follows.
+            logger.debug("send failed on connection %s", self.id, exc_info=True)
+            self.closing = True
+            return
+        self.blocked_since = time.monotonic()
+        self._task = asyncio.get_running_loop().create_task(self._catch_up(coroutine, waited_for))
+
+    async def _catch_up(self, coroutine: Coroutine[Any, Any, None], waited_for: Any) -> None:
+        try:
+            await _resume(coroutine, waited_for)
+            while self._outbox:
+                text = self._outbox.popleft()
+                self._held -= len(text) if text.isascii() else len(text.encode())
+                await self._send({"type": "websocket.send", "text": text})
+                self.blocked_since = time.monotonic()
+        except Exception:
+            logger.debug("send failed on connection %s", self.id, exc_info=True)
+            self.closing = True
+        finally:
+            if self._task is asyncio.current_task():
+                self._task = None
+                self.blocked_since = None
+
+    async def _close_blocked(self, blocked: asyncio.Task[None], code: int) -> None:
+        blocked.cancel()
+        try:
+            async with asyncio.timeout(CLOSE_PATIENCE):
+                await self._send({"type": "websocket.close", "code": code})
+        except TimeoutError:
+            if self._abort is not None:
+                self._abort()
+        except Exception:
+            logger.debug("close failed on connection %s", self.id, exc_info=True)
+
+
+@types.coroutine
+def _resume(coroutine: Coroutine[Any, Any, None], waited_for: Any) -> Generator[Any, Any, None]:
+    """Go on awaiting `coroutine`, which was stepped by hand up to where it yielded `waited_for`."""
+    while True:
+        try:
+            result = yield waited_for
+        except BaseException as error:  # a cancellation belongs to the coroutine first
+            step = lambda error=error: coroutine.throw(error)  # noqa: E731
+        else:
+            step = lambda result=result: coroutine.send(result)  # noqa: E731
+        try:
+            waited_for = step()
+        except StopIteration:
+            return

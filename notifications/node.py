@@ -1,0 +1,106 @@
+"""The node: what one server process runs besides its sockets. Hub, tail, and one sweep for all heartbeats and expiries."""
+
+import asyncio
+import logging
+import time
+from math import ceil
+from weakref import WeakKeyDictionary
+
+from notifications import clock
+from notifications.channel_layer import publisher
+from notifications.conf import conf
+from notifications.connection import Connection
+from notifications.hub import SENDS_PER_TURN, Hub, prune_replayed
+from notifications.protocol import frames
+from notifications.protocol.frames import CloseCode
+from notifications.tail import Tail
+
+logger = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 1.0
+
+
+class Node:
+    """This process's hub with the tasks that keep it going. It begins with the first socket: Daphne has no lifespan."""
+
+    def __init__(self) -> None:
+        self.hub = Hub()
+        self.tail = Tail(self.hub)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin on the running event loop."""
+        loop = asyncio.get_running_loop()
+        publisher.serve_on(loop)
+        self._tasks = [
+            loop.create_task(self.hub.membership.receive(), name="notifications-receive"),
+            loop.create_task(self.hub.membership.keep(), name="notifications-membership"),
+            loop.create_task(self.tail.run(), name="notifications-tail"),
+            loop.create_task(self._sweep(), name="notifications-sweep"),
+        ]
+
+    async def stop(self) -> None:
+        """End the tasks. Connections are left to the server."""
+        publisher.serve_on(None)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _sweep(self) -> None:
+        """Once a second look at every connection: pings due, peers silent, readers stuck, tokens ending.
+
+        One sweep costs less than a timer per socket, and yields like a broadcast does.
+        """
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            try:
+                for index, connection in enumerate(list(self.hub.connections())):
+                    if index % SENDS_PER_TURN == SENDS_PER_TURN - 1:
+                        await asyncio.sleep(0)
+                    self._look_at(connection, time.monotonic(), clock.now_ms() / 1000)
+            except Exception:
+                logger.exception("sweep")
+
+    def _look_at(self, connection: Connection, monotonic: float, now: float) -> None:
+        settings = conf()
+        if connection.closing:
+            return
+        blocked_since = connection.blocked_since
+        if monotonic - connection.last_seen > settings.heartbeat_timeout:
+            self._end(connection, CloseCode.NO_HEARTBEAT)
+        elif blocked_since is not None and monotonic - blocked_since > settings.outbox_patience:
+            self._end(connection, CloseCode.TOO_SLOW)
+        elif now >= connection.expires_at:
+            self._end(connection, CloseCode.TOKEN_EXPIRED)
+        else:
+            if not connection.warned and connection.expires_at - now <= settings.token_warning:
+                connection.warned = True
+                connection.send(frames.token_expiring(ceil(connection.expires_at - now)))
+            if monotonic >= connection.next_ping:
+                connection.next_ping = monotonic + settings.heartbeat_interval
+                connection.send(frames.PING)
+            prune_replayed(connection, settings.tail_deep_window)
+
+    def _end(self, connection: Connection, code: CloseCode) -> None:
+        self.hub.detach(connection)
+        connection.close(code)
+
+
+_nodes: WeakKeyDictionary[asyncio.AbstractEventLoop, Node] = WeakKeyDictionary()
+
+
+def current() -> Node:
+    """The node of the running event loop, begun if there is none yet."""
+    loop = asyncio.get_running_loop()
+    node = _nodes.get(loop)
+    if node is None:
+        node = _nodes[loop] = Node()
+        node.start()
+    return node
+
+
+async def stop() -> None:
+    """End the node of the running event loop, if there is one."""
+    node = _nodes.pop(asyncio.get_running_loop(), None)
+    if node is not None:
+        await node.stop()

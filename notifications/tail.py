@@ -1,0 +1,216 @@
+"""The tail: reads the tables about once a second and hands the hub what this process has not handled yet.
+
+It is the one repair for everything that can keep a push from arriving: a lost message, a Redis that is away, a process
+killed between commit and push, an announcement whose start has come. Each look goes back a fixed window by the
+database's clock and its `changed_at` indexes, so its cost does not grow with history.
+"""
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db.models import Max, Q
+from django.db.models.functions import Coalesce, Now
+
+from notifications import clock, users
+from notifications.conf import conf
+from notifications.connection import Connection
+from notifications.database import in_thread
+from notifications.hub import Hub
+from notifications.models import Announcement, Disconnection, Notification, Receipt
+from notifications.protocol.events import Event, Op
+from notifications.protocol.frames import CloseCode
+from notifications.protocol.items import encode
+
+logger = logging.getLogger(__name__)
+
+# Added to every window: transactions commit a little after their rows are stamped, and looks are a little late.
+SLACK_SECONDS = 2.0
+# Uids looked up in one query when the users of open sockets are checked again.
+RECHECK_BATCH = 500
+
+
+class Tail:
+    """The reader of the tables for one hub. `run()` is its life; `settle` answers the hub's doubts."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._doubts: defaultdict[UUID, list[tuple[Event, list[Connection]]]] = defaultdict(list)
+        self._settling: asyncio.Task[None] | None = None
+        self._looked_at: float | None = None
+        self._deep_at = time.monotonic()
+        self._rechecked_at = time.monotonic()
+        self.repaired = 0
+        hub.settle = self.settle
+
+    async def run(self) -> None:
+        """Look every `tail_interval` seconds, for ever. A look that fails is made up for by the next."""
+        while True:
+            try:
+                await self.look()
+                await self._recheck()
+            except Exception:
+                logger.warning("tail: the database could not be read", exc_info=True)
+            await asyncio.sleep(conf().tail_interval)
+
+    async def look(self) -> None:
+        """Hand the hub whatever changed within the window and has not been handled by it."""
+        settings, now = conf(), time.monotonic()
+        deep = now - self._deep_at >= settings.tail_deep_interval
+        window = settings.tail_deep_window if deep else settings.tail_window
+        if self._looked_at is not None and now - self._looked_at > settings.tail_deep_window:
+            # The process was stopped or the database away for longer than any look goes back.
+            self._looked_at = now
+            self._hub.resync_all()
+        elif self._looked_at is not None and now - self._looked_at > window:
+            window = settings.tail_deep_window
+        database_now, events = await in_thread(self._changes, window + SLACK_SECONDS)
+        clock.follow(database_now)
+        self._looked_at = now
+        if deep:
+            self._deep_at = now
+            self._hub.forget_older_than(2 * settings.tail_deep_window)
+        for event in events:
+            self.repaired += 1
+            self._hub.handle(event)
+
+    def settle(self, event: Event, connections: list[Connection]) -> None:
+        """Push an item to young connections only if the database says that it is still unread for them."""
+        self._doubts[event.ids[0]].append((event, connections))
+        if self._settling is None:
+            self._settling = asyncio.get_running_loop().create_task(self._settle())
+
+    async def _settle(self) -> None:
+        try:
+            while self._doubts:
+                await asyncio.sleep(conf().gather_seconds)
+                doubts, self._doubts = self._doubts, defaultdict(list)
+                asked = {
+                    item_id: {connection.uid for _, connections in entries for connection in connections}
+                    for item_id, entries in doubts.items()
+                }
+                try:
+                    unread = await in_thread(_still_unread, asked)
+                except Exception:
+                    logger.warning("tail: doubts could not be settled, sending inboxes anew", exc_info=True)
+                    for entries in doubts.values():
+                        for _, connections in entries:
+                            for connection in connections:
+                                connection.on_resync()
+                    continue
+                for item_id, entries in doubts.items():
+                    for event, connections in entries:
+                        self._hub.push(event, [c for c in connections if (item_id, c.uid) in unread])
+        finally:
+            self._settling = None
+
+    async def _recheck(self) -> None:
+        """Close the sockets of users who were deactivated or deleted straight in the database."""
+        now = time.monotonic()
+        if now - self._rechecked_at < conf().recheck_interval:
+            return
+        self._rechecked_at = now
+        uids = list(self._hub.users)
+        for start in range(0, len(uids), RECHECK_BATCH):
+            batch = uids[start : start + RECHECK_BATCH]
+            active = await in_thread(users.active, batch)
+            for uid in batch:
+                user = self._hub.users.get(uid)
+                if uid not in active and user is not None:
+                    for connection in list(user.connections):
+                        self._hub.detach(connection)
+                        connection.close(CloseCode.SIGNED_OUT)
+
+    def _changes(self, seconds: float) -> tuple[datetime, list[Event]]:
+        """What changed in the last `seconds` and concerns this hub. Runs in a worker thread; reads the hub's dict only."""
+        # Now() in a query needs a table; a row that does not exist costs nothing to look for.
+        nobody = Disconnection.objects.filter(pk=UUID(int=0))
+        database_now: datetime = nobody.aggregate(now=Coalesce(Max(Now()), Now()))["now"]
+        since = database_now - timedelta(seconds=seconds)
+        connected = self._hub.users
+        events = [
+            *self._notifications(since, database_now, connected),
+            *self._announcements(since, database_now),
+            *self._reads(since, connected),
+        ]
+        for wish_id, uid in Disconnection.objects.filter(changed_at__gte=since).values_list("id", "uid"):
+            if uid in connected and not self._hub.knows(wish_id, Op.DISCONNECT, uid):
+                events.append(Event(Op.DISCONNECT, uid, (wish_id,)))
+        return database_now, events
+
+    def _notifications(self, since: datetime, until: datetime, connected: Collection[str]) -> list[Event]:
+        changed = Q(changed_at__gte=since) | Q(
+            expires_at__gt=since, expires_at__lte=until, read_at__isnull=True
+        )
+        rows = Notification.objects.filter(changed).order_by()
+        events, missed = [], []
+        for item_id, uid, read_at, retracted_at, expires_at in rows.values_list(
+            "id", "uid", "read_at", "retracted_at", "expires_at"
+        ):
+            if uid not in connected:
+                continue
+            if retracted_at is not None or (expires_at is not None and expires_at <= until):
+                op = Op.RETRACTED
+            else:
+                op = Op.CREATED if read_at is None else Op.READ
+            if self._hub.knows(item_id, op, uid):
+                continue
+            if op == Op.CREATED:
+                missed.append(item_id)
+            else:
+                events.append(Event(op, uid, (item_id,)))
+        for start in range(0, len(missed), 500):
+            for row in Notification.objects.unread(until).filter(id__in=missed[start : start + 500]):
+                events.append(Event(Op.CREATED, row.uid, (row.id,), head=encode(row.item())))
+        return sorted(events, key=lambda event: event.ids)
+
+    def _announcements(self, since: datetime, until: datetime) -> list[Event]:
+        recent = (
+            Q(changed_at__gte=since)
+            | Q(live_at__gt=since, live_at__lte=until)
+            | Q(ends_at__gt=since, ends_at__lte=until)
+        )
+        events = []
+        for announcement in Announcement.objects.filter(recent, item_id__isnull=False).order_by("item_id"):
+            item = announcement.item()
+            status = announcement.status_at(until)
+            if status == Announcement.Status.LIVE:
+                op = Op.CREATED
+            elif status in (Announcement.Status.ENDED, Announcement.Status.WITHDRAWN):
+                op = Op.RETRACTED
+            else:
+                continue
+            if not self._hub.knows(item.id, op):
+                events.append(Event(op, None, (item.id,), head=encode(item) if op == Op.CREATED else ""))
+        return events
+
+    def _reads(self, since: datetime, connected: Collection[str]) -> list[Event]:
+        rows = Receipt.objects.filter(changed_at__gte=since).values_list("uid", "announcement__item_id")
+        return [
+            Event(Op.READ, uid, (item_id,))
+            for uid, item_id in rows
+            if uid in connected and not self._hub.knows(item_id, Op.READ, uid)
+        ]
+
+
+def _still_unread(asked: dict[UUID, set[str]]) -> set[tuple[UUID, str]]:
+    """Of the items and the uids they may go to, the pairs that are still unread, in a few queries for all."""
+    now = clock.now()
+    pairs = set(Notification.objects.unread(now).filter(id__in=asked).values_list("id", "uid"))
+    live = {a.item_id: a for a in Announcement.objects.live(now).filter(item_id__in=asked)}
+    for item_id, announcement in live.items():
+        if item_id is None:
+            continue
+        uids = asked[item_id]
+        read = set(
+            Receipt.objects.filter(announcement=announcement, uid__in=uids).values_list("uid", flat=True)
+        )
+        late = set()
+        if not announcement.late_join and announcement.live_at is not None:
+            late = {uid for uid, at in users.joined(uids).items() if at > announcement.live_at}
+        pairs |= {(item_id, uid) for uid in uids - read - late}
+    return pairs
