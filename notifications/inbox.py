@@ -1,0 +1,257 @@
+"""The inbox: what one uid can see, and what of it is read. Everything here asks the database, the truth."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Count, QuerySet, Window
+from django.db.models.functions import Now, RowNumber
+
+from notifications import clock, users
+from notifications.channel_layer import publisher
+from notifications.conf import conf
+from notifications.hub import Snapshot
+from notifications.models import Announcement, Notification, Receipt
+from notifications.protocol.events import IDS_MAX, Event, Op
+from notifications.protocol.items import Item, encode
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some items of an inbox, newest first; `next` is what to give as `before` for the page after, None at the end."""
+
+    items: list[Item]
+    next: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadResult:
+    """Which of the asked-for items are read now (also those that were before), and how many are still unread."""
+
+    ids: list[UUID]
+    unread: int
+
+
+def snapshots(uids: Sequence[str]) -> dict[str, Snapshot]:
+    """What each of `uids` is replayed when a socket opens; a handful of queries for however many uids."""
+    now = clock.now()
+    limit = conf().replay_limit
+    items: defaultdict[str, list[Item]] = defaultdict(list)
+    totals: defaultdict[str, int] = defaultdict(int)
+    rows = (
+        Notification.objects.unread(now)
+        .filter(uid__in=uids)
+        .annotate(
+            rank=Window(RowNumber(), partition_by="uid", order_by="-id"),
+            total=Window(Count("id"), partition_by="uid"),
+        )
+        .filter(rank__lte=limit)
+    )
+    for row in rows:
+        items[row.uid].append(row.item())
+        totals[row.uid] = row.total
+    # One announcement's item, and so its encoded text, is shared by all who have it unread.
+    heads: dict[UUID, str] = {}
+    for uid, announcements in _unread_announcements(uids, now).items():
+        items[uid] += [announcement.item() for announcement in announcements]
+        totals[uid] += len(announcements)
+    result = {}
+    for uid in uids:
+        newest = sorted(items[uid], key=lambda item: item.id)[-limit:] if limit else []
+        for item in newest:
+            if item.id not in heads:
+                heads[item.id] = encode(item)
+        result[uid] = Snapshot(
+            ids=tuple(item.id for item in newest),
+            heads=tuple(heads[item.id] for item in newest),
+            unread=totals[uid],
+        )
+    return result
+
+
+def page(
+    uid: str, *, before: UUID | None = None, limit: int = 50, unread: bool = False, kind: str | None = None
+) -> Page:
+    """Items of the inbox of `uid`, newest first: those older than `before`, at most `limit`, of one kind if asked."""
+    now = clock.now()
+    notifications = Notification.objects.filter(uid=uid)
+    notifications = notifications.unread(now) if unread else notifications.visible(now)
+    announcements = _visible_announcements(uid, now)
+    if kind is not None:
+        notifications = notifications.filter(kind=kind)
+        announcements = announcements.filter(kind=kind)
+    if before is not None:
+        notifications = notifications.filter(id__lt=before)
+        announcements = announcements.filter(item_id__lt=before)
+    items = [row.item() for row in notifications.order_by("-id")[: limit + 1]]
+    candidates = list(announcements.order_by("-item_id"))
+    read_at = dict(
+        Receipt.objects.filter(uid=uid, announcement__in=candidates).values_list("announcement", "read_at")
+    )
+    items += [a.item(read_at.get(a.id)) for a in candidates if not (unread and a.id in read_at)]
+    items.sort(key=lambda item: item.id, reverse=True)
+    more = len(items) > limit
+    items = items[:limit]
+    return Page(items, items[-1].id if more else None)
+
+
+def get(uid: str, item_id: UUID) -> Item | None:
+    """One item of the inbox of `uid`, or None: missing and foreign items look alike."""
+    now = clock.now()
+    row = Notification.objects.visible(now).filter(uid=uid, id=item_id).first()
+    if row is not None:
+        return row.item()
+    announcement = _visible_announcements(uid, now).filter(item_id=item_id).first()
+    if announcement is None:
+        return None
+    receipt = Receipt.objects.filter(uid=uid, announcement=announcement).first()
+    return announcement.item(receipt and receipt.read_at)
+
+
+def unread_counts(uids: Sequence[str]) -> dict[str, int]:
+    """How many items each of `uids` has not read."""
+    now = clock.now()
+    rows = (
+        Notification.objects.unread(now)
+        .filter(uid__in=uids)
+        .order_by()
+        .values_list("uid")
+        .annotate(Count("id"))
+    )
+    personal = dict(rows)
+    general = _unread_announcements(uids, now)
+    return {uid: personal.get(uid, 0) + len(general.get(uid, ())) for uid in uids}
+
+
+def read(
+    uid: str, ids: Iterable[UUID], *, via: str = "list", confirm: bool = False, origin: str = ""
+) -> ReadResult:
+    """Mark items of `uid` as read, by having been seen in a `popup` or the `list`; repeating is harmless.
+
+    Items that need a confirmation are only read with `confirm=True`. Unknown and foreign ids look alike: they are left
+    out of the answer. After commit the uid's connections are told, all but `origin`, which has its own answer.
+    """
+    wanted = list(dict.fromkeys(ids))
+    notifications = Notification.objects.filter(uid=uid, id__in=wanted, retracted_at__isnull=True)
+    announcements = _visible_announcements(uid, clock.now()).filter(item_id__in=wanted)
+    return _mark(uid, notifications, announcements, via=via, confirm=confirm, origin=origin)
+
+
+def read_until(uid: str, before: UUID, *, via: str = "list", origin: str = "") -> ReadResult:
+    """Mark everything up to and with the item `before` as read, but for what needs a confirmation.
+
+    The answer names at most 1,000 ids, the newest; connections are sent their inbox anew where there were more.
+    """
+    now = clock.now()
+    notifications = Notification.objects.unread(now).filter(uid=uid, id__lte=before)
+    announcements = _visible_announcements(uid, now).filter(item_id__lte=before).exclude(receipts__uid=uid)
+    return _mark(uid, notifications, announcements, via=via, confirm=False, origin=origin)
+
+
+def read_by_ref(uid: str, ref: str, *, via: str = "list", source: str | None = None) -> ReadResult:
+    """Mark every notification of `uid` with the business reference `ref` as read and, where asked for, confirmed:
+    the business itself has settled it.
+    """
+    notifications = Notification.objects.filter(uid=uid, ref=ref, retracted_at__isnull=True)
+    if source is not None:
+        notifications = notifications.filter(source=source)
+    return _mark(uid, notifications, Announcement.objects.none(), via=via, confirm=True, origin="")
+
+
+def _mark(
+    uid: str,
+    notifications: QuerySet[Notification],
+    announcements: QuerySet[Announcement],
+    *,
+    via: str,
+    confirm: bool,
+    origin: str,
+) -> ReadResult:
+    now = clock.now()
+    with transaction.atomic():
+        done: list[UUID] = []
+        fresh: list[UUID] = []
+        # In one order everywhere, so that two that read the same items at once cannot lock each other out.
+        for row in notifications.select_for_update().order_by("id").values("id", "read_at", "confirm"):
+            if row["read_at"] is not None:
+                done.append(row["id"])
+            elif confirm or not row["confirm"]:
+                done.append(row["id"])
+                fresh.append(row["id"])
+        changed: dict[str, Any] = {"read_at": now, "read_via": via, "changed_at": Now()}
+        for chunk in _chunks(fresh):
+            # Only the unread: of two tabs that read at once, one writes. Retraction in between wins.
+            open_rows = Notification.objects.filter(
+                id__in=chunk, read_at__isnull=True, retracted_at__isnull=True
+            )
+            open_rows.filter(confirm=True).update(**changed, confirmed_at=now)
+            open_rows.filter(confirm=False).update(**changed)
+        receipts = []
+        for announcement in announcements.order_by("item_id"):
+            if announcement.item_id is None or (announcement.confirm and not confirm):
+                continue
+            done.append(announcement.item_id)
+            receipts.append(
+                Receipt(
+                    announcement=announcement,
+                    uid=uid,
+                    read_at=now,
+                    read_via=via,
+                    confirmed_at=now if announcement.confirm else None,
+                )
+            )
+        if receipts:
+            had = set(
+                Receipt.objects.filter(
+                    uid=uid, announcement__in=[r.announcement_id for r in receipts]
+                ).values_list("announcement_id", flat=True)
+            )
+            new = [r for r in receipts if r.announcement_id not in had]
+            Receipt.objects.bulk_create(new, ignore_conflicts=True)
+            fresh += [r.announcement.item_id for r in new if r.announcement.item_id is not None]
+        unread = unread_counts([uid])[uid]
+        if fresh:
+            transaction.on_commit(lambda: _tell(uid, sorted(fresh), origin))
+    return ReadResult(sorted(done)[-IDS_MAX:], unread)
+
+
+def _tell(uid: str, ids: list[UUID], origin: str) -> None:
+    if len(ids) > IDS_MAX:
+        publisher.put(Event(Op.RESYNC, uid, ()))
+    else:
+        publisher.put(Event(Op.READ, uid, tuple(ids), origin=origin))
+
+
+def _chunks(ids: list[UUID]) -> Iterable[list[UUID]]:
+    # SQLite takes at most 250,000 parameters, older builds 999.
+    return (ids[start : start + 500] for start in range(0, len(ids), 500))
+
+
+def _visible_announcements(uid: str, now: datetime) -> QuerySet[Announcement]:
+    live = Announcement.objects.live(now)
+    if not live.filter(late_join=False).exists():
+        return live
+    since = users.joined([uid]).get(uid)
+    return live if since is None else live.exclude(late_join=False, live_at__lt=since)
+
+
+def _unread_announcements(uids: Sequence[str], now: datetime) -> dict[str, list[Announcement]]:
+    live = list(Announcement.objects.live(now))
+    if not live:
+        return {}
+    rows = Receipt.objects.filter(uid__in=uids, announcement__in=live).values_list("uid", "announcement_id")
+    read = set(rows)
+    since = users.joined(uids) if any(not a.late_join for a in live) else {}
+    return {
+        uid: [
+            a
+            for a in live
+            if (uid, a.id) not in read
+            and (a.late_join or uid not in since or not a.live_at or a.live_at >= since[uid])
+        ]
+        for uid in uids
+    }
