@@ -1,0 +1,294 @@
+"""The WebSocket consumer: opens, replays, answers frames. What the hub pushes goes straight to its connection."""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from channels.exceptions import StopConsumer
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+from notifications import clock, inbox, node
+from notifications.conf import conf
+from notifications.connection import Connection
+from notifications.database import in_thread
+from notifications.exceptions import (
+    InvalidFrame,
+    InvalidJSON,
+    NotificationsError,
+    TokenRefused,
+    TooLarge,
+    Unavailable,
+)
+from notifications.gather import Gather
+from notifications.hub import Snapshot
+from notifications.protocol import frames
+from notifications.protocol.frames import SUBPROTOCOL, CloseCode
+from notifications.protocol.items import encode
+from notifications.tokens import Claims, averify
+
+logger = logging.getLogger(__name__)
+
+# Requests of one socket that may wait for the database; a client with more under way is told to slow down.
+JOBS_MAX = 32
+
+Job = Callable[[], Coroutine[Any, Any, None]]
+
+
+class NotificationConsumer(AsyncWebsocketConsumer):
+    """One socket of the uid in `scope["claims"]`, which the middleware has put there.
+
+    It takes no channel of its own: the hub has one for the whole process. Frames that need the database are done one
+    after the other beside the receive loop, so that a slow database never holds up a heartbeat.
+    """
+
+    channel_layer_alias = None  # type: ignore[assignment]
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """The ASGI application. Channels' own loop makes two helper tasks per connection; nothing here needs them."""
+        self.scope = scope
+        self.base_send = send
+        try:
+            while True:
+                await self.dispatch(await receive())
+        except StopConsumer:
+            return
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Channels' dispatch without its hop to a thread on every event: no handler here uses the ORM itself."""
+        match message["type"]:
+            case "websocket.receive":
+                self._frame(message)
+            case "websocket.connect":
+                await self.websocket_connect(message)
+            case "websocket.disconnect":
+                self._end()
+                raise StopConsumer
+
+    async def connect(self) -> None:
+        """Accept, join, replay."""
+        claims: Claims = self.scope["claims"]
+        self._node = node.current()
+        self._jobs: deque[Job] = deque()
+        self._worker: asyncio.Task[None] | None = None
+        self._meter = _Meter()
+        await self.accept(SUBPROTOCOL if SUBPROTOCOL in self.scope["subprotocols"] else None)
+        self._connection = Connection(
+            claims.uid,
+            claims.expires_at,
+            self.base_send,
+            outbox_bytes=conf().outbox_bytes,
+            on_resync=self._resync,
+            abort=self.scope.get("extensions", {}).get("notifications.abort"),
+        )
+        self._connection.next_ping += conf().heartbeat_interval
+        self._do(self._open)
+
+    # --- opening and replay: one path for the first time and for every time after a gap
+
+    async def _open(self) -> None:
+        hub = self._node.hub
+        await hub.attach(self._connection)
+        if self._connection.closing:
+            hub.detach(self._connection)
+            return
+        await self._replay(self._welcome)
+
+    async def _again(self) -> None:
+        while not self._connection.closing:
+            try:
+                await self._replay()
+            except Unavailable:
+                # A socket that is open stays open; until the inbox is there events are buffered.
+                await asyncio.sleep(conf().tail_interval)
+            else:
+                return
+
+    async def _replay(self, before: Callable[[Snapshot], None] | None = None) -> None:
+        connection = self._connection
+        connection.opening = True
+        connection.snapshot_ms = clock.now_ms()
+        snapshot = await _gathered()(connection.uid)
+        if before is not None:
+            before(snapshot)
+        connection.send(
+            frames.inbox(snapshot.heads, snapshot.unread, more=snapshot.unread > len(snapshot.ids))
+        )
+        self._node.hub.activate(connection, snapshot)
+
+    def _welcome(self, snapshot: Snapshot) -> None:
+        connection, settings = self._connection, conf()
+        connection.send(
+            frames.welcome(
+                connection=connection.id,
+                uid=connection.uid,
+                server_time=clock.now(),
+                interval=settings.heartbeat_interval,
+                timeout=settings.heartbeat_timeout,
+                token_expires_at=_moment(connection.expires_at),
+                unread=snapshot.unread,
+            )
+        )
+
+    def _resync(self) -> None:
+        if not self._connection.opening and self._again not in self._jobs:
+            self._do(self._again)
+
+    # --- frames from the client
+
+    def _frame(self, message: dict[str, Any]) -> None:
+        connection = self._connection
+        if connection.closing:
+            return
+        connection.last_seen = time.monotonic()
+        if not self._within_rate():
+            return
+        try:
+            text = message.get("text")
+            if text is None:
+                raise InvalidFrame("frames are text")
+            request = frames.parse(text, conf().max_frame_bytes)
+        except (InvalidFrame, InvalidJSON) as error:
+            connection.send(frames.error(error.code, error.message, getattr(error, "ref", None)))
+            if self._meter.invalid() >= conf().invalid_frames_per_minute:
+                self._close(CloseCode.PROTOCOL_VIOLATION)
+            return
+        except TooLarge as error:
+            connection.send(frames.error(error.code, error.message))
+            return
+        if isinstance(request, frames.Pong):
+            return
+        if isinstance(request, frames.Ping):
+            connection.send(frames.pong(clock.now(), request.ref))
+        elif len(self._jobs) >= JOBS_MAX:
+            connection.send(frames.error("rate_limited", "too many requests are waiting", request.ref))
+        else:
+            self._do(lambda: self._answer(request))
+
+    def _within_rate(self) -> bool:
+        settings = conf()
+        over = self._meter.frame() - settings.frames_per_minute
+        if over > settings.frames_over_rate:
+            self._close(CloseCode.RATE_LIMITED)
+        elif over > 0:
+            message = f"more than {settings.frames_per_minute} frames a minute"
+            self._connection.send(frames.error("rate_limited", message))
+        return over <= 0
+
+    async def _answer(self, request: frames.Request) -> None:
+        connection = self._connection
+        uid = connection.uid
+        try:
+            match request:
+                case frames.Read(ref, ids, via, confirm):
+                    result = await in_thread(
+                        inbox.read, uid, ids, via=via, confirm=confirm, origin=connection.id
+                    )
+                    connection.send(frames.read(result.ids, result.unread, ref))
+                case frames.ReadAll(ref, before):
+                    result = await in_thread(inbox.read_until, uid, before, origin=connection.id)
+                    connection.send(frames.read(result.ids, result.unread, ref))
+                case frames.ListItems(ref, before, limit, unread, kind):
+                    page = await in_thread(
+                        inbox.page, uid, before=before, limit=limit, unread=unread, kind=kind
+                    )
+                    connection.send(frames.listed(map(encode, page.items), page.next, ref))
+                case frames.Auth(ref, token):
+                    await self._renew(token, ref)
+        except NotificationsError as error:
+            connection.send(frames.error(error.code, error.message, request.ref))
+
+    async def _renew(self, token: str, ref: frames.Ref) -> None:
+        claims = await averify(token)
+        if claims.uid != self._connection.uid:
+            self._close(CloseCode.TOKEN_INVALID)
+            return
+        if claims.expires_at <= clock.now_ms() / 1000:
+            raise TokenRefused("this token has expired")
+        self._connection.expires_at = claims.expires_at
+        self._connection.warned = False
+        self._connection.send(frames.auth(_moment(claims.expires_at), ref))
+
+    # --- jobs and the end
+
+    def _do(self, job: Job) -> None:
+        self._jobs.append(job)
+        if self._worker is None:
+            self._worker = asyncio.get_running_loop().create_task(self._work())
+
+    async def _work(self) -> None:
+        try:
+            while self._jobs and not self._connection.closing:
+                await self._jobs.popleft()()
+        except Unavailable:
+            # Only opening gets here: the client backs off and comes again.
+            self._close(CloseCode.SERVER_ERROR)
+        except Exception:
+            logger.exception("connection %s", self._connection.id)
+            self._close(CloseCode.SERVER_ERROR)
+        finally:
+            self._worker = None
+
+    def _close(self, code: CloseCode) -> None:
+        self._node.hub.detach(self._connection)
+        self._connection.close(code)
+
+    def _end(self) -> None:
+        connection = getattr(self, "_connection", None)
+        if connection is None:
+            return
+        connection.gone()
+        self._jobs.clear()
+        if self._worker is not None:
+            self._worker.cancel()
+        self._node.hub.detach(connection)
+
+
+class _Meter:
+    """Counts a connection's frames and its invalid frames, each within a minute from the first of them."""
+
+    __slots__ = ("_frames", "_frames_since", "_invalid", "_invalid_since")
+
+    def __init__(self) -> None:
+        self._frames = self._invalid = 0
+        self._frames_since = self._invalid_since = -60.0
+
+    def frame(self) -> int:
+        """Count one frame; gives how many there were in its minute."""
+        now = time.monotonic()
+        if now - self._frames_since >= 60:
+            self._frames_since, self._frames = now, 0
+        self._frames += 1
+        return self._frames
+
+    def invalid(self) -> int:
+        """Count one invalid frame; gives how many there were in its minute."""
+        now = time.monotonic()
+        if now - self._invalid_since >= 60:
+            self._invalid_since, self._invalid = now, 0
+        self._invalid += 1
+        return self._invalid
+
+
+_gathers: WeakKeyDictionary[asyncio.AbstractEventLoop, Gather[str, Snapshot]] = WeakKeyDictionary()
+
+
+def _gathered() -> Gather[str, Snapshot]:
+    loop = asyncio.get_running_loop()
+    gather = _gathers.get(loop)
+    if gather is None:
+
+        async def many(uids: list[str]) -> dict[str, Snapshot]:
+            return await in_thread(inbox.snapshots, uids)
+
+        gather = _gathers[loop] = Gather(many, seconds=conf().gather_seconds)
+    return gather
+
+
+def _moment(seconds: float) -> datetime:
+    # A token may be good for longer than a datetime can say.
+    return datetime.fromtimestamp(min(seconds, 253_402_300_799), UTC)

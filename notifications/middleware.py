@@ -1,0 +1,115 @@
+"""In front of the consumer: who may open a socket. Refused handshakes touch neither Redis nor any inbox."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import parse_qsl
+from weakref import WeakKeyDictionary
+
+from notifications import users
+from notifications.conf import conf
+from notifications.database import in_thread
+from notifications.exceptions import NotificationsError, TokenRefused
+from notifications.gather import Gather
+from notifications.protocol.frames import BEARER_PREFIX
+from notifications.tokens import Claims, averify
+
+logger = logging.getLogger(__name__)
+
+QUERY_MAX_BYTES = 16 * 1024
+
+App = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
+
+
+class OriginMiddleware:
+    """Lets browsers in from the exact origins of `ALLOWED_ORIGINS` only (RFC 6455 section 10.2).
+
+    Any page on the web may try to open a socket with a token it got hold of. A client that sends no `Origin` is no
+    browser and its token alone decides, unless `REQUIRE_ORIGIN` is set.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """The ASGI application."""
+        origins = [value for name, value in scope["headers"] if name == b"origin"]
+        settings = conf()
+        if origins:
+            allowed = len(origins) == 1 and origins[0].decode("latin-1") in settings.allowed_origins
+        else:
+            allowed = not settings.require_origin
+        if not allowed:
+            await refuse(receive, send, "foreign origin")
+            return
+        await self._app(scope, receive, send)
+
+
+class TokenMiddleware:
+    """Lets in whoever brings a good access token of an active user, and puts its `Claims` into `scope["claims"]`.
+
+    The token is the subprotocol `bearer.<token>` beside `notifications.v1`, or the query parameter `token`. It is taken
+    out of the scope, so that nothing further in can log it.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """The ASGI application."""
+        try:
+            claims = await self._claims(scope)
+        except NotificationsError as error:
+            await refuse(receive, send, error.message)
+            return
+        subprotocols = [p for p in scope.get("subprotocols", []) if not p.startswith(BEARER_PREFIX)]
+        headers = [(name, value) for name, value in scope["headers"] if name != b"sec-websocket-protocol"]
+        clean = {
+            **scope,
+            "claims": claims,
+            "query_string": b"",
+            "subprotocols": subprotocols,
+            "headers": headers,
+        }
+        await self._app(clean, receive, send)
+
+    async def _claims(self, scope: dict[str, Any]) -> Claims:
+        claims = await averify(token_in(scope))
+        if not conf().standalone and not await _is_active()(claims.uid):
+            raise TokenRefused("unknown or inactive user")
+        return claims
+
+
+def token_in(scope: dict[str, Any]) -> str:
+    """The token that a handshake carries, or an empty text. Two tokens are as good as none."""
+    bearers = [
+        p.removeprefix(BEARER_PREFIX) for p in scope.get("subprotocols", []) if p.startswith(BEARER_PREFIX)
+    ]
+    query = scope["query_string"]
+    if not bearers and len(query) <= QUERY_MAX_BYTES:
+        bearers = [value for name, value in parse_qsl(query.decode("latin-1")) if name == "token"]
+    return bearers[0] if len(bearers) == 1 else ""
+
+
+async def refuse(receive: Any, send: Any, reason: str) -> None:
+    """Answer the handshake with HTTP 403: closing before accepting (ASGI WebSocket specification, "Close - send event")."""
+    logger.info("handshake refused: %s", reason)
+    await receive()
+    await send({"type": "websocket.close"})
+
+
+_gathers: WeakKeyDictionary[asyncio.AbstractEventLoop, Gather[str, bool]] = WeakKeyDictionary()
+
+
+def _is_active() -> Gather[str, bool]:
+    loop = asyncio.get_running_loop()
+    gather = _gathers.get(loop)
+    if gather is None:
+
+        async def many(uids: list[str]) -> dict[str, bool]:
+            active = await in_thread(users.active, uids)
+            return {uid: uid in active for uid in uids}
+
+        gather = _gathers[loop] = Gather(many, seconds=conf().gather_seconds)
+    return gather

@@ -1,0 +1,19 @@
+"""The WebSocket side of the app, for the project's `asgi.py`."""
+
+from typing import Any
+
+from channels.routing import URLRouter
+from django.urls import path
+
+from notifications.consumers import NotificationConsumer
+from notifications.middleware import OriginMiddleware, TokenMiddleware, refuse
+
+
+def websocket_application(prefix: str = "ws/notifications/") -> Any:
+    """The ASGI application for sockets at `prefix`: origin check, token check, consumer. Other paths are refused."""
+    guarded = OriginMiddleware(TokenMiddleware(NotificationConsumer.as_asgi()))
+
+    async def not_here(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        await refuse(receive, send, "no such path")
+
+    return URLRouter([path(prefix, guarded), path("<path:rest>", not_here), path("", not_here)])
