@@ -1,0 +1,76 @@
+# README.md says what each target does for whom; `.ci/run` is `make lint` and `make test`.
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: run serve test test-quick test-python test-js lint system-packages
+
+PORT ?= 8000
+HOST ?= 127.0.0.1
+SERVER ?= uvicorn
+# The first interpreter of 3.11 or later; PYTHON=... names another.
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+# platform/ has no __init__.py and is on the path itself: the standard library's `platform` stays what it is.
+export PYTHONPATH := $(CURDIR)/platform
+export PORT
+export HOST
+
+run: $(VENV)/.runtime
+	@exec $(PY) -m config.embedded
+
+# One production node. Without --no-access-log and the formatter in config/logs.py tokens in query strings would be
+# logged; deflate costs 30 times the CPU of a broadcast; frames over 64 KiB never reach the application.
+serve: $(VENV)/.runtime
+ifeq ($(SERVER),uvicorn)
+	@exec $(PY) -m uvicorn config.asgi:application --host $(HOST) --port $(PORT) --loop uvloop --http httptools \
+		--ws websockets-sansio --ws-per-message-deflate false --ws-max-size 65536 --no-access-log \
+		--no-server-header --no-proxy-headers --lifespan off --timeout-graceful-shutdown 20
+else ifeq ($(SERVER),daphne)
+	@exec $(PY) -m daphne -b $(HOST) -p $(PORT) -v 0 --no-server-name --websocket-max-message-size 65536 \
+		--websocket-max-frame-size 65536 config.asgi:application
+else
+	$(error SERVER is "$(SERVER)"; it can be uvicorn or daphne)
+endif
+
+# Everything. A part that cannot run is an error: nothing is skipped in silence.
+test: system-packages test-python test-js
+
+test-python: $(VENV)/.dev
+	$(PY) -m pytest --cov --cov-report=term
+
+test-quick: $(VENV)/.dev
+	$(PY) -m pytest -m "not server and not browser" -q
+	@$(MAKE) --no-print-directory test-js
+
+test-js: $(VENV)/.dev
+	@tests/node --test tests/js/*.test.js
+
+system-packages:
+	@tests/install-system-packages
+
+lint: $(VENV)/.dev
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(BIN)/lint-imports
+	@tests/with-sample-production $(PY) manage.py makemigrations --check --dry-run
+	@tests/with-sample-production $(PY) manage.py check --deploy --fail-level WARNING
+
+$(VENV)/.python:
+	@[ -n "$(PYTHON)" ] || { echo "No Python 3.11 or later found: install one, or name it by PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.runtime: requirements.txt | $(VENV)/.python
+	@echo "Installing requirements.txt into $(VENV) ..."
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
+	@echo "Installing requirements-dev.txt into $(VENV) ..."
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
