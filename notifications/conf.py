@@ -55,6 +55,8 @@ class Conf:
     outbox_patience: float = 20.0
     """How long a connection may hold back its reader before it is closed with 4103, whatever the size of its outbox."""
     replay_limit: int = 100
+    drain_seconds: float = 20.0
+    """How long a node that was told to stop takes to send its sockets away."""
 
     tail_interval: float = 1.0
     tail_window: float = 10.0

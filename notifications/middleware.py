@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 from weakref import WeakKeyDictionary
 
-from notifications import users
+from notifications import node, users
 from notifications.conf import conf
 from notifications.database import in_thread
 from notifications.exceptions import NotificationsError, TokenRefused
@@ -58,6 +58,9 @@ class TokenMiddleware:
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         """The ASGI application."""
+        if node.draining():
+            await refuse(receive, send, "draining")
+            return
         try:
             claims = await self._claims(scope)
         except NotificationsError as error:

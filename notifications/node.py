@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 import time
 from math import ceil
 from weakref import WeakKeyDictionary
@@ -26,6 +27,7 @@ class Node:
     def __init__(self) -> None:
         self.hub = Hub()
         self.tail = Tail(self.hub)
+        self.draining = False
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -45,6 +47,31 @@ class Node:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def drain(self, seconds: float) -> None:
+        """Send every socket away within `seconds`: `reconnect` now, then a close with 4200 at a moment of its own.
+
+        The moments are spread evenly, so that other nodes see a stream of arrivals and not a wave. From now on new
+        handshakes are refused and `/readyz` answers 503. What happens meanwhile is still pushed.
+        """
+        self.draining = True
+        connections = list(self.hub.connections())
+        random.shuffle(connections)
+        begun = time.monotonic()
+        step = seconds / max(1, len(connections))
+        for index, connection in enumerate(connections):
+            connection.send(frames.reconnect(int(index * step * 1000)))
+            if index % SENDS_PER_TURN == SENDS_PER_TURN - 1:
+                await asyncio.sleep(0)
+        for index, connection in enumerate(connections):
+            wait = begun + index * step - time.monotonic()
+            if wait > 0:
+                # Closes less than 10 ms apart go together: a timer for each of 15,000 would be no gentler.
+                await asyncio.sleep(max(wait, 0.01))
+            self._end(connection, CloseCode.RESTARTING)
+        # Who was let in before the refusals began, and has come since.
+        for connection in list(self.hub.connections()):
+            self._end(connection, CloseCode.RESTARTING)
 
     async def _sweep(self) -> None:
         """Once a second look at every connection: pings due, peers silent, readers stuck, tokens ending.
@@ -84,6 +111,12 @@ class Node:
     def _end(self, connection: Connection, code: CloseCode) -> None:
         self.hub.detach(connection)
         connection.close(code)
+
+
+def draining() -> bool:
+    """Whether the node of the running event loop is on its way out."""
+    node = _nodes.get(asyncio.get_running_loop())
+    return node is not None and node.draining
 
 
 _nodes: WeakKeyDictionary[asyncio.AbstractEventLoop, Node] = WeakKeyDictionary()

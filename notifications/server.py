@@ -1,0 +1,126 @@
+"""Running a node: uvicorn, or Daphne, each with what this app needs of it and the server itself lacks.
+
+`run(application, server="uvicorn", host=..., port=...)` serves until SIGTERM, then drains: sockets are sent to other
+nodes with `reconnect` and 4200 instead of being dropped (Daphne: 1006 for all at once; uvicorn: 1012).
+"""
+
+import asyncio
+import logging
+import resource
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from notifications import node
+from notifications.conf import conf
+
+logger = logging.getLogger(__name__)
+
+# Bigger frames are not even assembled: the server itself closes with 1009.
+WS_MAX_BYTES = 64 * 1024
+BACKLOG = 2_048
+# Descriptors that a process needs besides one per socket.
+SPARE_DESCRIPTORS = 200
+
+
+def run(application: Any, *, server: str, host: str, port: int) -> None:
+    """Serve `application` on `host` and `port` by "uvicorn" or "daphne" until SIGTERM or SIGINT, then drain and return."""
+    raise_descriptor_limit()
+    {"uvicorn": _run_uvicorn, "daphne": _run_daphne}[server](application, host, port)
+
+
+def raise_descriptor_limit() -> int:
+    """Raise the soft limit of open files to the hard one; gives how many sockets this process can then hold."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    sockets = hard - SPARE_DESCRIPTORS
+    logger.info("up to %d sockets (open files limit %d)", sockets, hard)
+    return sockets
+
+
+class AbortableProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's sans-I/O WebSocket with a way to cut a peer that does not even take a close frame.
+
+    ASGI has none; without it such a socket would stay until TCP gives up, which a peer that still acknowledges can put
+    off for ever. Given as `ws=` class, uvicorn's documented way to replace the protocol.
+    """
+
+    def handle_connect(self, event: Any) -> None:
+        """Begin the application, with `notifications.abort` among the scope's extensions."""
+        super().handle_connect(event)
+        if hasattr(self, "scope"):
+            self.scope["extensions"]["notifications.abort"] = self.transport.abort  # type: ignore[typeddict-unknown-key]
+
+
+class WithoutSockets(logging.Filter):
+    """Keeps uvicorn's lines about single sockets out of the log: those about handshakes carry the query string, token
+    included, and at 30,000 sockets the others are noise.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """False for such a line."""
+        message = str(record.msg)
+        return '"WebSocket ' not in message and not message.startswith("connection ")
+
+
+class _UvicornServer(uvicorn.Server):
+    async def shutdown(self, sockets: Any = None) -> None:
+        """Drain first; a second signal cuts that short."""
+        draining = asyncio.ensure_future(node.current().drain(conf().drain_seconds))
+        while not draining.done() and not self.force_exit:
+            await asyncio.wait([draining], timeout=0.1)
+        draining.cancel()
+        await super().shutdown(sockets)
+        await node.stop()
+
+
+def _run_uvicorn(application: Any, host: str, port: int) -> None:
+    logging.getLogger("uvicorn.error").addFilter(WithoutSockets())
+    config = uvicorn.Config(
+        application,
+        host=host,
+        port=port,
+        loop="uvloop",
+        http="httptools",
+        ws=AbortableProtocol,
+        ws_max_size=WS_MAX_BYTES,
+        ws_per_message_deflate=False,
+        # Heartbeats are the app's own, in one sweep; a timer per socket on top would only cost.
+        ws_ping_interval=None,
+        lifespan="off",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=10,
+        log_config=None,
+    )
+    _UvicornServer(config).run()
+
+
+def _run_daphne(application: Any, host: str, port: int) -> None:
+    # Importing Daphne's server installs Twisted's asyncio reactor for the whole process.
+    from daphne.server import Server  # noqa: PLC0415
+    from twisted.internet import defer  # noqa: PLC0415
+
+    class DaphneServer(Server):
+        def kill_all_applications(self) -> Any:
+            """Twisted waits for the Deferred of a `before shutdown` trigger: drain, and only then end what is left."""
+            drained = asyncio.ensure_future(node.current().drain(conf().drain_seconds))
+            deferred = defer.Deferred.fromFuture(drained)
+            deferred.addBoth(lambda _: super(DaphneServer, self).kill_all_applications())
+            return deferred
+
+    DaphneServer(
+        application,
+        endpoints=[f"tcp:port={port}:interface={host}:backlog={BACKLOG}"],
+        action_logger=None,
+        websocket_timeout=-1,
+        # The app's own heartbeat does this.
+        ping_interval=86_400,
+        websocket_max_message_size=WS_MAX_BYTES,
+        websocket_max_frame_size=WS_MAX_BYTES,
+        server_name="",
+        verbosity=0,
+    ).run()
