@@ -1,4 +1,4 @@
-"""The channel layer: the only module that talks to it. Group names, the publisher, and a node's membership in groups."""
+"""The channel layer: the only module that talks to it. Group names, the publisher, a node's membership in groups."""
 
 import asyncio
 import atexit
@@ -86,9 +86,7 @@ class Publisher:
         with self._lock:
             if self._own is None:
                 self._own = asyncio.new_event_loop()
-                threading.Thread(
-                    target=self._own.run_forever, name="notifications-publisher", daemon=True
-                ).start()
+                threading.Thread(target=self._own.run_forever, name="notifications-publisher", daemon=True).start()
                 atexit.register(self.flush, conf().channel_layer_timeout)
         return self._own
 
@@ -143,7 +141,7 @@ class Membership:
         return self._channel is not None and not self._away
 
     async def joined(self, uid: str) -> None:
-        """Return once this process is in the group of `uid`, or after `channel_layer_timeout`: then the tail serves it."""
+        """Return once this process is in the group of `uid`, or the layer took too long: then the tail serves it."""
         if uid in self._joined:
             # A leave may be queued from a moment ago; the worker asks `wanted` again before it acts.
             return

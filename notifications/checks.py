@@ -5,7 +5,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import Warning as CheckWarning
 from rest_framework_simplejwt.settings import api_settings
 
 from notifications.conf import Conf, from_mapping
@@ -19,9 +20,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
     try:
         found = from_mapping(getattr(settings, "NOTIFICATIONS", {}))
     except (TypeError, ValueError) as error:
-        return [
-            Error(f"NOTIFICATIONS: {error}.", hint="See notifications.conf.Conf.", id="notifications.E001")
-        ]
+        return [Error(f"NOTIFICATIONS: {error}.", hint="See notifications.conf.Conf.", id="notifications.E001")]
     return [*_origins(found), *_times(found), *_layer()]
 
 
@@ -33,15 +32,13 @@ def check_keys(**_: Any) -> list[CheckMessage]:
     if api_settings.ALGORITHM.startswith("HS"):
         if len(key.encode()) < MIN_KEY_BYTES:
             hint = "Generate one: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
-            messages.append(
-                Error("The JWT signing key has under 256 bits.", hint=hint, id="notifications.E010")
-            )
+            messages.append(Error("The JWT signing key has under 256 bits.", hint=hint, id="notifications.E010"))
         if key == settings.SECRET_KEY:
             hint = "Give SIMPLE_JWT a SIGNING_KEY of its own."
             messages.append(Error("The JWT signing key is SECRET_KEY.", hint=hint, id="notifications.E011"))
     if not getattr(settings, "NOTIFICATIONS", {}).get("ALLOWED_ORIGINS"):
         hint = "Set NOTIFICATIONS['ALLOWED_ORIGINS'] to the addresses that your pages are served from."
-        messages.append(Warning("No browser may open a socket.", hint=hint, id="notifications.W012"))
+        messages.append(CheckWarning("No browser may open a socket.", hint=hint, id="notifications.W012"))
     return messages
 
 

@@ -15,7 +15,7 @@ def follow(reference: datetime) -> None:
     Every node asks the same database, so ids made on different nodes sort by time and expiry is judged alike,
     even where one machine's clock is hours off. Offsets below 250 ms are noise of the round trip and ignored.
     """
-    global _offset_ms
+    global _offset_ms  # noqa: PLW0603  one clock per process is the point
     offset = int(reference.timestamp() * 1000) - time.time_ns() // 1_000_000
     _offset_ms = offset if abs(offset) >= 250 else 0
 

@@ -1,4 +1,4 @@
-"""The app's settings: one frozen object, read live from Django's `settings.NOTIFICATIONS`. No other module reads settings."""
+"""The app's settings: one frozen object, read live from `settings.NOTIFICATIONS`. No other module reads settings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -82,9 +82,10 @@ def from_mapping(values: Mapping[str, Any]) -> Conf:
     known = {f.name.upper(): f for f in fields(Conf)}
     wrong = [f"unknown setting {name!r}" for name in values if name not in known]
     given: dict[str, Any] = {}
-    for name, value in values.items():
+    for name, raw in values.items():
         if name not in known:
             continue
+        value = raw
         default = known[name].default
         if isinstance(default, tuple):
             if isinstance(value, str) or not isinstance(value, list | tuple):

@@ -115,9 +115,7 @@ class NotificationConsumer(AsyncWebsocketConsumer):
         snapshot = await _gathered()(connection.uid)
         if before is not None:
             before(snapshot)
-        connection.send(
-            frames.inbox(snapshot.heads, snapshot.unread, more=snapshot.unread > len(snapshot.ids))
-        )
+        connection.send(frames.inbox(snapshot.heads, snapshot.unread, more=snapshot.unread > len(snapshot.ids)))
         self._node.hub.activate(connection, snapshot)
 
     def _welcome(self, snapshot: Snapshot) -> None:
@@ -185,17 +183,13 @@ class NotificationConsumer(AsyncWebsocketConsumer):
         try:
             match request:
                 case frames.Read(ref, ids, via, confirm):
-                    result = await in_thread(
-                        inbox.read, uid, ids, via=via, confirm=confirm, origin=connection.id
-                    )
+                    result = await in_thread(inbox.read, uid, ids, via=via, confirm=confirm, origin=connection.id)
                     connection.send(frames.read(result.ids, result.unread, ref))
                 case frames.ReadAll(ref, before):
                     result = await in_thread(inbox.read_until, uid, before, origin=connection.id)
                     connection.send(frames.read(result.ids, result.unread, ref))
                 case frames.ListItems(ref, before, limit, unread, kind):
-                    page = await in_thread(
-                        inbox.page, uid, before=before, limit=limit, unread=unread, kind=kind
-                    )
+                    page = await in_thread(inbox.page, uid, before=before, limit=limit, unread=unread, kind=kind)
                     connection.send(frames.listed(map(encode, page.items), page.next, ref))
                 case frames.Auth(ref, token):
                     await self._renew(token, ref)

@@ -16,9 +16,7 @@ class Gather(Generic[K, V]):
     gathered for 5 ms into one `IN` query it is 18,600.
     """
 
-    def __init__(
-        self, many: Callable[[list[K]], Awaitable[dict[K, V]]], *, seconds: float, size: int = 500
-    ) -> None:
+    def __init__(self, many: Callable[[list[K]], Awaitable[dict[K, V]]], *, seconds: float, size: int = 500) -> None:
         self._many = many
         self._seconds = seconds
         self._size = size

@@ -1,7 +1,7 @@
 """The hub: all live connections of this process by uid, and the fan-out of events to them.
 
 Stock Channels wakes a task, hops to a thread and decodes the payload for every delivery: 500-700 ms of CPU for 1,000.
-Here one channel per process is in the groups, a text is encoded once, and each connection's send is called directly: 16.
+Here one channel per process is in the groups, a text is encoded once, each connection's send is called directly: 16.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ DOUBT_MS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a connection is replayed: the newest unread, oldest first, as encoded heads; and how many there are in all."""
+    """What a connection is replayed: the newest unread, oldest first, as encoded heads; and how many there are."""
 
     ids: tuple[UUID, ...]
     heads: tuple[str, ...]
@@ -95,8 +95,10 @@ class Hub:
     # --- connections come and go
 
     async def attach(self, connection: Connection) -> None:
-        """Take in a connection that is opening: from now on its events are buffered. Returns when its uid's group is
-        joined, so that whatever is published later arrives here; then the replay may be read.
+        """Take in a connection that is opening: from now on its events are buffered.
+
+        Returns when its uid's group is joined, so that whatever is published later arrives here; then the replay may
+        be read.
         """
         user = self.users.get(connection.uid)
         if user is None:
@@ -210,8 +212,9 @@ class Hub:
         return self.knows(item_id, Op.RETRACTED, audience) or self.knows(item_id, Op.READ, uid)
 
     def _deliver(self, event: Event, user: User, uid: str, texts: dict[int, str]) -> None:
-        """Send a created item to all connections of a user. `texts` keeps the frame per unread count: most users of a
-        broadcast share a few counts, and then the very same text.
+        """Send a created item to all connections of a user.
+
+        `texts` keeps the frame per unread count: most users of a broadcast share a few counts, and so the same text.
         """
         item_id = event.ids[0]
         if event.uid is None and self._is_over(item_id, None, uid):
@@ -237,9 +240,7 @@ class Hub:
         if doubtful:
             self.settle(event, doubtful)
 
-    def _tell(
-        self, event: Event, user: User, connections: Iterable[Connection], texts: dict[int, str]
-    ) -> None:
+    def _tell(self, event: Event, user: User, connections: Iterable[Connection], texts: dict[int, str]) -> None:
         """Tell connections of one user that items are read or gone, or that they are to end."""
         if event.op == Op.DISCONNECT:
             moment = event.ids[0].int >> 80

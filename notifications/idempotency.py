@@ -17,8 +17,9 @@ KEY_MAX = 200
 
 
 def once(source: str, key: str | None, content: Any, act: Callable[[], Any]) -> tuple[Any, bool]:
-    """Run `act` in a transaction unless `source` already did so under `key`. Gives the result (JSON) and whether it is
-    the first one's, repeated. Without a key `act` always runs.
+    """Run `act` in a transaction unless `source` already did so under `key`.
+
+    Gives the result (JSON) and whether it is the first one's, repeated. Without a key `act` always runs.
 
     `content` is what the call says: the same key with other content raises `KeyReused`. Of many calls at once one acts;
     the others wait for its commit at the unique index, then find its row.
@@ -27,9 +28,7 @@ def once(source: str, key: str | None, content: Any, act: Callable[[], Any]) -> 
         with transaction.atomic():
             return act(), False
     if not isinstance(key, str) or not 1 <= len(key) <= KEY_MAX or not jsontext.safe(key):
-        raise InvalidContent(
-            [{"loc": ["idempotency_key"], "msg": f"must be a string of 1 to {KEY_MAX} characters"}]
-        )
+        raise InvalidContent([{"loc": ["idempotency_key"], "msg": f"must be a string of 1 to {KEY_MAX} characters"}])
     digest = hashlib.sha256(jsontext.dumps(_sorted(content)).encode()).hexdigest()
     with transaction.atomic():
         row = _fresh(source, key)

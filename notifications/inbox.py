@@ -89,9 +89,7 @@ def page(
         announcements = announcements.filter(item_id__lt=before)
     items = [row.item() for row in notifications.order_by("-id")[: limit + 1]]
     candidates = list(announcements.order_by("-item_id"))
-    read_at = dict(
-        Receipt.objects.filter(uid=uid, announcement__in=candidates).values_list("announcement", "read_at")
-    )
+    read_at = dict(Receipt.objects.filter(uid=uid, announcement__in=candidates).values_list("announcement", "read_at"))
     items += [a.item(read_at.get(a.id)) for a in candidates if not (unread and a.id in read_at)]
     items.sort(key=lambda item: item.id, reverse=True)
     more = len(items) > limit
@@ -115,21 +113,13 @@ def get(uid: str, item_id: UUID) -> Item | None:
 def unread_counts(uids: Sequence[str]) -> dict[str, int]:
     """How many items each of `uids` has not read."""
     now = clock.now()
-    rows = (
-        Notification.objects.unread(now)
-        .filter(uid__in=uids)
-        .order_by()
-        .values_list("uid")
-        .annotate(Count("id"))
-    )
+    rows = Notification.objects.unread(now).filter(uid__in=uids).order_by().values_list("uid").annotate(Count("id"))
     personal = dict(rows)
     general = _unread_announcements(uids, now)
     return {uid: personal.get(uid, 0) + len(general.get(uid, ())) for uid in uids}
 
 
-def read(
-    uid: str, ids: Iterable[UUID], *, via: str = "list", confirm: bool = False, origin: str = ""
-) -> ReadResult:
+def read(uid: str, ids: Iterable[UUID], *, via: str = "list", confirm: bool = False, origin: str = "") -> ReadResult:
     """Mark items of `uid` as read, by having been seen in a `popup` or the `list`; repeating is harmless.
 
     Items that need a confirmation are only read with `confirm=True`. Unknown and foreign ids look alike: they are left
@@ -153,8 +143,9 @@ def read_until(uid: str, before: UUID, *, via: str = "list", origin: str = "") -
 
 
 def read_by_ref(uid: str, ref: str, *, via: str = "list", source: str | None = None) -> ReadResult:
-    """Mark every notification of `uid` with the business reference `ref` as read and, where asked for, confirmed:
-    the business itself has settled it.
+    """Mark every notification of `uid` with the business reference `ref` as read, confirmed where asked for.
+
+    The business itself has settled it.
     """
     notifications = Notification.objects.filter(uid=uid, ref=ref, retracted_at__isnull=True)
     if source is not None:
@@ -185,9 +176,7 @@ def _mark(
         changed: dict[str, Any] = {"read_at": now, "read_via": via, "changed_at": Now()}
         for chunk in _chunks(fresh):
             # Only the unread: of two tabs that read at once, one writes. Retraction in between wins.
-            open_rows = Notification.objects.filter(
-                id__in=chunk, read_at__isnull=True, retracted_at__isnull=True
-            )
+            open_rows = Notification.objects.filter(id__in=chunk, read_at__isnull=True, retracted_at__isnull=True)
             open_rows.filter(confirm=True).update(**changed, confirmed_at=now)
             open_rows.filter(confirm=False).update(**changed)
         receipts = []
@@ -206,9 +195,9 @@ def _mark(
             )
         if receipts:
             had = set(
-                Receipt.objects.filter(
-                    uid=uid, announcement__in=[r.announcement_id for r in receipts]
-                ).values_list("announcement_id", flat=True)
+                Receipt.objects.filter(uid=uid, announcement__in=[r.announcement_id for r in receipts]).values_list(
+                    "announcement_id", flat=True
+                )
             )
             new = [r for r in receipts if r.announcement_id not in had]
             Receipt.objects.bulk_create(new, ignore_conflicts=True)
@@ -250,8 +239,7 @@ def _unread_announcements(uids: Sequence[str], now: datetime) -> dict[str, list[
         uid: [
             a
             for a in live
-            if (uid, a.id) not in read
-            and (a.late_join or uid not in since or not a.live_at or a.live_at >= since[uid])
+            if (uid, a.id) not in read and (a.late_join or uid not in since or not a.live_at or a.live_at >= since[uid])
         ]
         for uid in uids
     }

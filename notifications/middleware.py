@@ -86,9 +86,7 @@ class TokenMiddleware:
 
 def token_in(scope: dict[str, Any]) -> str:
     """The token that a handshake carries, or an empty text. Two tokens are as good as none."""
-    bearers = [
-        p.removeprefix(BEARER_PREFIX) for p in scope.get("subprotocols", []) if p.startswith(BEARER_PREFIX)
-    ]
+    bearers = [p.removeprefix(BEARER_PREFIX) for p in scope.get("subprotocols", []) if p.startswith(BEARER_PREFIX)]
     query = scope["query_string"]
     if not bearers and len(query) <= QUERY_MAX_BYTES:
         bearers = [value for name, value in parse_qsl(query.decode("latin-1")) if name == "token"]
@@ -96,7 +94,7 @@ def token_in(scope: dict[str, Any]) -> str:
 
 
 async def refuse(receive: Any, send: Any, reason: str) -> None:
-    """Answer the handshake with HTTP 403: closing before accepting (ASGI WebSocket specification, "Close - send event")."""
+    """Answer the handshake with HTTP 403: closing before accepting (ASGI WebSocket spec, "Close")."""
     logger.info("handshake refused: %s", reason)
     await receive()
     await send({"type": "websocket.close"})

@@ -1,10 +1,9 @@
-"""What is stored. The database is the truth about every item and every read; everything else only makes it arrive sooner.
+"""What is stored. The database is the truth about every item and every read; the rest only makes it arrive sooner.
 
 `changed_at` is always the database's own clock: the tail asks for what changed lately, and nodes' clocks may differ.
 """
 
 from datetime import datetime
-
 
 from django.db import models
 from django.db.models import F, Q
@@ -36,9 +35,7 @@ class Written(models.Model):
     body = models.TextField(_("body"), blank=True, default="")
     url = models.CharField(_("link"), max_length=URL_MAX, null=True, blank=True)  # noqa: DJ001  null is the wire's "no link"
     data = models.JSONField(_("data"), default=dict, blank=True)
-    display = models.CharField(
-        _("display"), max_length=8, default="popup", choices=[(v, v) for v in DISPLAYS]
-    )
+    display = models.CharField(_("display"), max_length=8, default="popup", choices=[(v, v) for v in DISPLAYS])
     confirm = models.BooleanField(_("needs confirmation"), default=False)
     source = models.CharField(_("source"), max_length=SOURCE_MAX, blank=True, default="")
 
@@ -145,21 +142,15 @@ class Announcement(Written):
 
     id = models.UUIDField(primary_key=True, default=clock.new_id, editable=False)
     item_id = models.UUIDField(unique=True, null=True, editable=False)
-    starts_at = models.DateTimeField(
-        _("starts"), null=True, blank=True, help_text=_("Empty: when published.")
-    )
+    starts_at = models.DateTimeField(_("starts"), null=True, blank=True, help_text=_("Empty: when published."))
     ends_at = models.DateTimeField(_("ends"))
     late_join = models.BooleanField(
         _("late joiners too"), default=True, help_text=_("Also for users who join after it went live.")
     )
     created_at = models.DateTimeField(_("created"), default=clock.now, editable=False)
-    created_by = models.CharField(
-        _("composed by"), max_length=UID_MAX, blank=True, default="", editable=False
-    )
+    created_by = models.CharField(_("composed by"), max_length=UID_MAX, blank=True, default="", editable=False)
     published_at = models.DateTimeField(_("published"), null=True, editable=False)
-    published_by = models.CharField(
-        _("published by"), max_length=UID_MAX, blank=True, default="", editable=False
-    )
+    published_by = models.CharField(_("published by"), max_length=UID_MAX, blank=True, default="", editable=False)
     live_at = models.DateTimeField(null=True, editable=False)
     withdrawn_at = models.DateTimeField(_("withdrawn"), null=True, editable=False)
     changed_at = models.DateTimeField(db_default=Now(), editable=False)

@@ -1,4 +1,4 @@
-"""The node: what one server process runs besides its sockets. Hub, tail, and one sweep for all heartbeats and expiries."""
+"""The node: what one server process runs besides its sockets. Hub, tail, one sweep for heartbeats and expiries."""
 
 import asyncio
 import logging

@@ -27,7 +27,7 @@ from notifications.protocol.items import Content, encode, timestamp, uid_problem
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Committed, or about to be with the caller's transaction. `duplicate`: an earlier call with the same key did it."""
+    """Committed, or will be with the caller's transaction. `duplicate`: an earlier call with the same key did it."""
 
     id: UUID
     duplicate: bool = False
@@ -59,7 +59,7 @@ def notify(
 ) -> Accepted:
     """Send one notification to exactly the user `uid` (a string, or a number that is turned into one).
 
-    `title` and `body` are plain text, `url` a path or an http(s) address, `data` a JSON object of at most 8 KiB, `level`
+    `title` and `body` are plain text, `url` a path or http(s) address, `data` a JSON object of at most 8 KiB, `level`
     info, success, warning or error, `display` popup, list or banner; `confirm` asks the user for a click. `source` is
     the calling service. Limits are in docs/protocol.md.
 
@@ -96,9 +96,7 @@ def notify(
             expires_at=expires_at,
         )
         row.save(force_insert=True)
-        transaction.on_commit(
-            lambda: publisher.put(Event(Op.CREATED, uid, (item_id,), head=encode(row.item())))
-        )
+        transaction.on_commit(lambda: publisher.put(Event(Op.CREATED, uid, (item_id,), head=encode(row.item()))))
         return str(item_id)
 
     said = {"call": "notify", "uid": uid, "expires_at": timestamp(expires_at), **_said(content)}
@@ -202,9 +200,7 @@ def publish_announcement(announcement_id: UUID, *, by: str = "") -> bool:
             setattr(announcement, name, value)
         if live_at <= now:
             item = announcement.item()
-            transaction.on_commit(
-                lambda: publisher.put(Event(Op.CREATED, None, (item.id,), head=encode(item)))
-            )
+            transaction.on_commit(lambda: publisher.put(Event(Op.CREATED, None, (item.id,), head=encode(item))))
     return True
 
 
@@ -214,9 +210,7 @@ def withdraw_announcement(announcement_id: UUID, *, source: str | None = None) -
     Raises `NotFound`; with `source` also for what another service made.
     """
     with available(), transaction.atomic():
-        found = Announcement.objects.select_for_update().filter(
-            Q(pk=announcement_id) | Q(item_id=announcement_id)
-        )
+        found = Announcement.objects.select_for_update().filter(Q(pk=announcement_id) | Q(item_id=announcement_id))
         if source is not None:
             found = found.filter(source=source)
         announcement = found.first()
@@ -247,9 +241,7 @@ def retract(
         raise InvalidContent([{"loc": ["id"], "msg": "give either id or ref"}])
     try:
         found = (
-            Notification.objects.filter(id=UUID(str(id)))
-            if id is not None
-            else Notification.objects.filter(ref=ref)
+            Notification.objects.filter(id=UUID(str(id))) if id is not None else Notification.objects.filter(ref=ref)
         )
     except ValueError:
         raise NotFound("no such notification") from None

@@ -25,7 +25,7 @@ SPARE_DESCRIPTORS = 200
 
 
 def run(application: Any, *, server: str, host: str, port: int) -> None:
-    """Serve `application` on `host` and `port` by "uvicorn" or "daphne" until SIGTERM or SIGINT, then drain and return."""
+    """Serve `application` on `host` and `port` by "uvicorn" or "daphne" until SIGTERM or SIGINT, then drain."""
     raise_descriptor_limit()
     {"uvicorn": _run_uvicorn, "daphne": _run_daphne}[server](application, host, port)
 
@@ -54,8 +54,9 @@ class AbortableProtocol(WebSocketsSansIOProtocol):
 
 
 class WithoutSockets(logging.Filter):
-    """Keeps uvicorn's lines about single sockets out of the log: those about handshakes carry the query string, token
-    included, and at 30,000 sockets the others are noise.
+    """Keeps uvicorn's lines about single sockets out of the log.
+
+    Those about handshakes carry the query string, token included, and at 30,000 sockets the others are noise.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:

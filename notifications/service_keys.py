@@ -1,4 +1,4 @@
-"""Service keys: how calling services prove who they are. `prefix.secret`; a copy of the database yields no usable key."""
+"""Service keys, `prefix.secret`: how calling services prove who they are. The stored hashes yield no usable key."""
 
 import hashlib
 import secrets

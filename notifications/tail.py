@@ -126,7 +126,7 @@ class Tail:
                         connection.close(CloseCode.SIGNED_OUT)
 
     def _changes(self, seconds: float) -> tuple[datetime, list[Event]]:
-        """What changed in the last `seconds` and concerns this hub. Runs in a worker thread; reads the hub's dict only."""
+        """What changed in the last `seconds` and concerns this hub. Runs in a worker thread; only reads the hub."""
         # Now() in a query needs a table; a row that does not exist costs nothing to look for.
         nobody = Disconnection.objects.filter(pk=UUID(int=0))
         database_now: datetime = nobody.aggregate(now=Coalesce(Max(Now()), Now()))["now"]
@@ -143,9 +143,7 @@ class Tail:
         return database_now, events
 
     def _notifications(self, since: datetime, until: datetime, connected: Collection[str]) -> list[Event]:
-        changed = Q(changed_at__gte=since) | Q(
-            expires_at__gt=since, expires_at__lte=until, read_at__isnull=True
-        )
+        changed = Q(changed_at__gte=since) | Q(expires_at__gt=since, expires_at__lte=until, read_at__isnull=True)
         rows = Notification.objects.filter(changed).order_by()
         events, missed = [], []
         for item_id, uid, read_at, retracted_at, expires_at in rows.values_list(
@@ -206,9 +204,7 @@ def _still_unread(asked: dict[UUID, set[str]]) -> set[tuple[UUID, str]]:
         if item_id is None:
             continue
         uids = asked[item_id]
-        read = set(
-            Receipt.objects.filter(announcement=announcement, uid__in=uids).values_list("uid", flat=True)
-        )
+        read = set(Receipt.objects.filter(announcement=announcement, uid__in=uids).values_list("uid", flat=True))
         late = set()
         if not announcement.late_join and announcement.live_at is not None:
             late = {uid for uid, at in users.joined(uids).items() if at > announcement.live_at}

@@ -91,9 +91,7 @@ def _backends() -> tuple[TokenBackend, ...]:
             leeway=api_settings.LEEWAY,
         )
 
-    own = backend(
-        api_settings.ALGORITHM, api_settings.SIGNING_KEY, api_settings.VERIFYING_KEY, api_settings.JWK_URL
-    )
+    own = backend(api_settings.ALGORITHM, api_settings.SIGNING_KEY, api_settings.VERIFYING_KEY, api_settings.JWK_URL)
     extra = (backend(k.algorithm, k.key, k.key, k.jwks_url) for k in conf().jwt_extra_keys)
     return own, *extra
 

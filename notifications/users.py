@@ -1,4 +1,4 @@
-"""The platform's user table, as far as this app looks at it: who may hold a socket, and since when there is such a user."""
+"""The platform's user table, as far as this app looks at it: who may hold a socket, and who joined when."""
 
 from collections.abc import Iterable
 from datetime import datetime

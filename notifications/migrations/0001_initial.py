@@ -2,8 +2,9 @@
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import notifications.clock
 from django.db import migrations, models
+
+import notifications.clock
 
 
 class Migration(migrations.Migration):
@@ -25,9 +26,7 @@ class Migration(migrations.Migration):
                 ("scopes", models.JSONField(default=list, verbose_name="scopes")),
                 (
                     "created_at",
-                    models.DateTimeField(
-                        default=notifications.clock.now, editable=False, verbose_name="created"
-                    ),
+                    models.DateTimeField(default=notifications.clock.now, editable=False, verbose_name="created"),
                 ),
                 ("expires_at", models.DateTimeField(blank=True, null=True, verbose_name="expires")),
                 ("revoked_at", models.DateTimeField(editable=False, null=True, verbose_name="revoked")),
@@ -96,9 +95,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "created_at",
-                    models.DateTimeField(
-                        default=notifications.clock.now, editable=False, verbose_name="created"
-                    ),
+                    models.DateTimeField(default=notifications.clock.now, editable=False, verbose_name="created"),
                 ),
                 (
                     "created_by",
@@ -117,9 +114,7 @@ class Migration(migrations.Migration):
                 ("withdrawn_at", models.DateTimeField(editable=False, null=True, verbose_name="withdrawn")),
                 (
                     "changed_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(), editable=False
-                    ),
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
                 ),
             ],
             options={
@@ -167,9 +162,7 @@ class Migration(migrations.Migration):
                 ("uid", models.CharField(max_length=255)),
                 (
                     "changed_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(), editable=False
-                    ),
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
                 ),
             ],
             options={
@@ -240,9 +233,7 @@ class Migration(migrations.Migration):
                 ("retracted_at", models.DateTimeField(blank=True, null=True, verbose_name="retracted")),
                 (
                     "changed_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(), editable=False
-                    ),
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
                 ),
             ],
             options={
@@ -257,9 +248,7 @@ class Migration(migrations.Migration):
                         name="notif_unread",
                     ),
                     models.Index(fields=["changed_at"], name="notif_changed"),
-                    models.Index(
-                        condition=models.Q(("ref__isnull", False)), fields=["ref", "uid"], name="notif_ref"
-                    ),
+                    models.Index(condition=models.Q(("ref__isnull", False)), fields=["ref", "uid"], name="notif_ref"),
                     models.Index(
                         condition=models.Q(("expires_at__isnull", False)),
                         fields=["expires_at"],
@@ -278,9 +267,7 @@ class Migration(migrations.Migration):
                 ("confirmed_at", models.DateTimeField(blank=True, null=True, verbose_name="confirmed")),
                 (
                     "changed_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(), editable=False
-                    ),
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
                 ),
                 (
                     "announcement",

@@ -52,7 +52,7 @@ def welcome(
     token_expires_at: datetime,
     unread: int,
 ) -> str:
-    """The first frame on a socket. `interval`: seconds between server pings; `timeout`: seconds of silence until dead."""
+    """The first frame on a socket. `interval`: seconds between pings; `timeout`: seconds of silence until dead."""
     return dumps(
         {
             "type": "welcome",
@@ -246,7 +246,7 @@ def _read(ref: Ref, frame: dict[str, Any]) -> Read:
     if via not in ("popup", "list"):
         raise _Wrong("via must be popup or list")
     known = [parsed for i in ids if (parsed := parse_id(i)) is not None]
-    return Read(ref, known, via, _field(frame, "confirm", bool, False))
+    return Read(ref, known, via, _field(frame, "confirm", bool, default=False))
 
 
 def _read_all(ref: Ref, frame: dict[str, Any]) -> ReadAll:
@@ -263,7 +263,7 @@ def _list(ref: Ref, frame: dict[str, Any]) -> ListItems:
     kind = _field(frame, "kind", str, None)
     if kind is not None and not KIND_PATTERN.fullmatch(kind):
         raise _Wrong("kind must match [a-z0-9_]+(\\.[a-z0-9_]+)*")
-    return ListItems(ref, _id(frame, "before"), limit, _field(frame, "unread", bool, False), kind)
+    return ListItems(ref, _id(frame, "before"), limit, _field(frame, "unread", bool, default=False), kind)
 
 
 def _auth(ref: Ref, frame: dict[str, Any]) -> Auth:

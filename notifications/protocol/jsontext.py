@@ -20,9 +20,7 @@ def loads(text: str | bytes, max_bytes: int) -> Any:
     section 4 leaves them open; two readers may disagree about them), NaN and infinities, numbers that overflow,
     integers over 64 bits, nesting over 32, and strings with NUL or lone surrogates, which PostgreSQL cannot store.
     """
-    size = (
-        len(text) if isinstance(text, bytes) or text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-    )
+    size = len(text) if isinstance(text, bytes) or text.isascii() else len(text.encode("utf-8", "surrogatepass"))
     if size > max_bytes:
         raise TooLarge(f"over {max_bytes} bytes")
     try:
@@ -42,7 +40,7 @@ def loads(text: str | bytes, max_bytes: int) -> Any:
 
 
 def dumps(value: Any) -> str:
-    """The shortest JSON text of `value`; raises `ValueError` for NaN and infinities, `TypeError` for what JSON lacks."""
+    """The shortest JSON text of `value`; raises `ValueError` for NaN, infinities, `TypeError` for what JSON lacks."""
     return _encoder.encode(value)
 
 
@@ -57,12 +55,12 @@ def _encodable(text: str) -> bool:
 
 def _check_depth(text: str) -> None:
     depth = 0
-    for token in _STRING_OR_BRACKET.findall(text):
-        if token in "[{":
+    for mark in _STRING_OR_BRACKET.findall(text):
+        if mark in "[{":
             depth += 1
             if depth > MAX_DEPTH:
                 raise InvalidJSON(f"nested deeper than {MAX_DEPTH}")
-        elif token in "]}":
+        elif mark in "]}":
             depth -= 1
 
 
@@ -105,7 +103,5 @@ def _constant(name: str) -> NoReturn:
     raise InvalidJSON(f"{name} is not JSON")
 
 
-_decoder = json.JSONDecoder(
-    object_pairs_hook=_object, parse_int=_int, parse_float=_float, parse_constant=_constant
-)
+_decoder = json.JSONDecoder(object_pairs_hook=_object, parse_int=_int, parse_float=_float, parse_constant=_constant)
 _encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=True)
