@@ -8,7 +8,7 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from channels.layers import get_channel_layer
@@ -70,6 +70,11 @@ class Publisher:
         self._queue.append((time.monotonic(), event))
         loop = self._loop()
         loop.call_soon_threadsafe(self._kick, loop)
+
+    def put_all(self, events: Iterable[Event]) -> None:
+        """`put` each of them."""
+        for event in events:
+            self.put(event)
 
     def flush(self, seconds: float) -> bool:
         """Wait, outside of any event loop, until all is sent; False when `seconds` were not enough."""

@@ -46,7 +46,7 @@ class NotificationConsumer(AsyncWebsocketConsumer):
     after the other beside the receive loop, so that a slow database never holds up a heartbeat.
     """
 
-    channel_layer_alias = None  # type: ignore[assignment]
+    channel_layer_alias = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """The ASGI application. Channels' own loop makes two helper tasks per connection; nothing here needs them."""

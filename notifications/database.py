@@ -28,4 +28,5 @@ async def in_thread(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> 
     Not on asgiref's one shared thread, where everything waits behind the slowest query of the process (measured 1.9 s).
     """
     with available():
-        return await database_sync_to_async(call, thread_sensitive=False)(*args, **kwargs)
+        result: R = await database_sync_to_async(call, thread_sensitive=False)(*args, **kwargs)
+    return result

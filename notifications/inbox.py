@@ -53,7 +53,7 @@ def snapshots(uids: Sequence[str]) -> dict[str, Snapshot]:
     )
     for row in rows:
         items[row.uid].append(row.item())
-        totals[row.uid] = row.total
+        totals[row.uid] = row.total  # type: ignore[attr-defined]  # the annotation above
     # One announcement's item, and so its encoded text, is shared by all who have it unread.
     heads: dict[UUID, str] = {}
     for uid, announcements in _unread_announcements(uids, now).items():
@@ -107,7 +107,7 @@ def get(uid: str, item_id: UUID) -> Item | None:
     if announcement is None:
         return None
     receipt = Receipt.objects.filter(uid=uid, announcement=announcement).first()
-    return announcement.item(receipt and receipt.read_at)
+    return announcement.item(None if receipt is None else receipt.read_at)
 
 
 def unread_counts(uids: Sequence[str]) -> dict[str, int]:

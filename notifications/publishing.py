@@ -42,7 +42,7 @@ class Retracted:
 
 
 def notify(
-    uid: str,
+    uid: str | int,
     title: str,
     body: str = "",
     *,
@@ -65,10 +65,9 @@ def notify(
 
     Raises `InvalidContent`, `KeyReused` (the key was used for other content) or `Unavailable` (nothing was accepted).
     """
-    if isinstance(uid, int) and not isinstance(uid, bool):
-        uid = str(uid)
+    to: str = str(uid) if type(uid) is int else uid  # type: ignore[assignment]  # checked next
     content = _checked(
-        uid_problem(uid) and {"loc": ["uid"], "msg": uid_problem(uid)},
+        _uid_problem(to),
         _naive("expires_at", expires_at),
         title=title,
         body=body,
@@ -89,17 +88,17 @@ def notify(
         row = Notification(
             **_columns(content),
             id=item_id,
-            uid=uid,
+            uid=to,
             ref=ref,
             source=source,
             created_at=clock.moment_of(item_id),
             expires_at=expires_at,
         )
         row.save(force_insert=True)
-        transaction.on_commit(lambda: publisher.put(Event(Op.CREATED, uid, (item_id,), head=encode(row.item()))))
+        transaction.on_commit(lambda: publisher.put(Event(Op.CREATED, to, (item_id,), head=encode(row.item()))))
         return str(item_id)
 
-    said = {"call": "notify", "uid": uid, "expires_at": timestamp(expires_at), **_said(content)}
+    said = {"call": "notify", "uid": to, "expires_at": timestamp(expires_at), **_said(content)}
     with available():
         item_id, duplicate = once(source, idempotency_key, said, act)
     return Accepted(UUID(item_id), duplicate)
@@ -258,7 +257,7 @@ def retract(
             ids = [row["id"] for row in open_rows[start : start + 500]]
             Notification.objects.filter(id__in=ids).update(retracted_at=clock.now(), changed_at=Now())
         events = [Event(Op.RETRACTED, row["uid"], (row["id"],)) for row in open_rows]
-        transaction.on_commit(lambda: [publisher.put(event) for event in events])
+        transaction.on_commit(lambda: publisher.put_all(events))
     return Retracted(len(open_rows), sum(row["read_at"] is not None for row in open_rows))
 
 
@@ -288,6 +287,11 @@ def _checked(*problems: dict[str, Any] | None, **values: Any) -> Content:
     if errors:
         raise InvalidContent(errors)
     return content
+
+
+def _uid_problem(uid: object) -> dict[str, Any] | None:
+    problem = uid_problem(uid)
+    return {"loc": ["uid"], "msg": problem} if problem else None
 
 
 def _naive(name: str, moment: datetime | None) -> dict[str, Any] | None:

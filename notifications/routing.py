@@ -16,4 +16,6 @@ def websocket_application(prefix: str = "ws/notifications/") -> Any:
     async def not_here(scope: dict[str, Any], receive: Any, send: Any) -> None:
         await refuse(receive, send, "no such path")
 
-    return URLRouter([path(prefix, guarded), path("<path:rest>", not_here), path("", not_here)])
+    # Django's path() is annotated for views; channels routes ASGI applications with it.
+    routes: list[tuple[str, Any]] = [(prefix, guarded), ("<path:rest>", not_here), ("", not_here)]
+    return URLRouter([path(route, application) for route, application in routes])

@@ -50,7 +50,8 @@ class AbortableProtocol(WebSocketsSansIOProtocol):
         """Begin the application, with `notifications.abort` among the scope's extensions."""
         super().handle_connect(event)
         if hasattr(self, "scope"):
-            self.scope["extensions"]["notifications.abort"] = self.transport.abort  # type: ignore[typeddict-unknown-key]
+            extensions: dict[str, Any] = self.scope["extensions"]
+            extensions["notifications.abort"] = self.transport.abort
 
 
 class WithoutSockets(logging.Filter):

@@ -191,7 +191,7 @@ class Tail:
         return [
             Event(Op.READ, uid, (item_id,))
             for uid, item_id in rows
-            if uid in connected and not self._hub.knows(item_id, Op.READ, uid)
+            if item_id is not None and uid in connected and not self._hub.knows(item_id, Op.READ, uid)
         ]
 
 

@@ -34,7 +34,7 @@ def joined(uids: Iterable[str]) -> dict[str, datetime]:
 
 def _find(uids: set[str]) -> tuple[QuerySet[Any], "Field[Any, Any]"]:
     users = get_user_model()
-    field = users._meta.get_field(api_settings.USER_ID_FIELD)
+    field: Field[Any, Any] = users._meta.get_field(api_settings.USER_ID_FIELD)  # type: ignore[assignment]
     values = []
     for uid in uids:
         try:

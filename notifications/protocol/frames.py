@@ -1,6 +1,6 @@
 """Frames: what the server sends, as functions that give the text; what clients send, as dataclasses from `parse`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
@@ -273,7 +273,7 @@ def _auth(ref: Ref, frame: dict[str, Any]) -> Auth:
     return Auth(ref, token)
 
 
-_REQUESTS: dict[str, Any] = {
+_REQUESTS: dict[str, Callable[[Ref, dict[str, Any]], Request]] = {
     "ping": lambda ref, frame: Ping(ref),
     "pong": lambda ref, frame: Pong(ref),
     "read": _read,

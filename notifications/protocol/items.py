@@ -1,10 +1,10 @@
 """The item: what an inbox holds and what goes over the wire, whether a notification or an announcement."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -122,7 +122,10 @@ def parse_id(text: object) -> UUID | None:
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
-def _text(least: int, most: int) -> Any:
+Check: TypeAlias = Callable[[object], str | None]
+
+
+def _text(least: int, most: int) -> Check:
     def check(value: object) -> str | None:
         if not isinstance(value, str):
             return "must be a string"
@@ -135,13 +138,13 @@ def _text(least: int, most: int) -> Any:
     return check
 
 
-def _choice(*choices: str) -> Any:
+def _choice(*choices: str) -> Check:
     return lambda value: None if value in choices else f"must be one of {', '.join(choices)}"
 
 
 def _kind(value: object) -> str | None:
     if problem := _text(1, KIND_MAX)(value):
-        return str(problem)
+        return problem
     return None if KIND_PATTERN.fullmatch(str(value)) else "must match [a-z0-9_]+(\\.[a-z0-9_]+)*"
 
 
@@ -149,7 +152,7 @@ def _url(value: object) -> str | None:
     if value is None:
         return None
     if problem := _text(1, URL_MAX)(value):
-        return str(problem)
+        return problem
     text = str(value)
     if _BAD_IN_URL.search(text):
         return "must not hold white space, control characters or backslashes"
@@ -180,8 +183,7 @@ def _data(value: object) -> str | None:
 
 
 def _ref(value: object) -> str | None:
-    problem = None if value is None else _text(1, REF_MAX)(value)
-    return str(problem) if problem else None
+    return None if value is None else _text(1, REF_MAX)(value)
 
 
 def _bool(value: object) -> str | None:
