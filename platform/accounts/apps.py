@@ -1,0 +1,15 @@
+"""Sign-in and sign-out, and what they mean for open sockets."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class AccountsConfig(AppConfig):
+    """Connects the signals that close sockets."""
+
+    name = "accounts"
+    verbose_name = _("Accounts")
+
+    def ready(self) -> None:
+        """Import what registers itself."""
+        from accounts import connections  # noqa: F401, PLC0415  needs the app registry

@@ -1,0 +1,14 @@
+"""The ASGI application: HTTP by Django, WebSockets by the notifications app."""
+
+import os
+
+from channels.routing import ProtocolTypeRouter
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+http = get_asgi_application()
+
+# Only now: consumers import models, which need the app registry that the line above fills.
+from notifications.routing import websocket_application  # noqa: E402
+
+application = ProtocolTypeRouter({"http": http, "websocket": websocket_application()})

@@ -1,0 +1,1 @@
+"""Submissions that staff review."""

@@ -1,0 +1,1 @@
+"""Top-ups and what they add up to."""
