@@ -65,6 +65,9 @@ class Conf:
     """How far back the occasional deep look goes: longer than any transaction may last."""
     tail_deep_interval: float = 15.0
 
+    redis_urls: tuple[str, ...] = ()
+    """The Redis servers of the unread index; several share the uids by hash. Empty: the database answers everything."""
+
     gather_seconds: float = 0.005
     """How long the look-ups of opening sockets wait for one another to share one query."""
     publish_queue: int = 10_000
@@ -75,6 +78,8 @@ class Conf:
     announcement_days: float = 7.0
     """Validity of an announcement made in Python or on the command line without an end."""
     idempotency_days: float = 7.0
+    second_approver: bool = False
+    """In the admin, an announcement is published by somebody other than those who wrote it."""
 
 
 def from_mapping(values: Mapping[str, Any]) -> Conf:

@@ -184,9 +184,11 @@ class NotificationConsumer(AsyncWebsocketConsumer):
             match request:
                 case frames.Read(ref, ids, via, confirm):
                     result = await in_thread(inbox.read, uid, ids, via=via, confirm=confirm, origin=connection.id)
+                    await asyncio.sleep(result.confirm_after)
                     connection.send(frames.read(result.ids, result.unread, ref))
                 case frames.ReadAll(ref, before):
                     result = await in_thread(inbox.read_until, uid, before, origin=connection.id)
+                    await asyncio.sleep(result.confirm_after)
                     connection.send(frames.read(result.ids, result.unread, ref))
                 case frames.ListItems(ref, before, limit, unread, kind):
                     page = await in_thread(inbox.page, uid, before=before, limit=limit, unread=unread, kind=kind)

@@ -8,15 +8,16 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, QuerySet, Window
+from django.db.models import Count, Min, QuerySet, Window
 from django.db.models.functions import Now, RowNumber
 
-from notifications import clock, users
+from notifications import clock, unread_index, users
 from notifications.channel_layer import publisher
 from notifications.conf import conf
 from notifications.hub import Snapshot
 from notifications.models import Announcement, Notification, Receipt
 from notifications.protocol.events import IDS_MAX, Event, Op
+from notifications.protocol.frames import replayed, unreplayed
 from notifications.protocol.items import Item, encode
 
 
@@ -30,14 +31,61 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class ReadResult:
-    """Which of the asked-for items are read now (also those that were before), and how many are still unread."""
+    """Which of the asked-for items are read now (also those that were before), and how many are still unread.
+
+    The caller is not to be told before `confirm_after` seconds have passed: nearly always 0 (see `unread_index`).
+    """
 
     ids: list[UUID]
     unread: int
+    confirm_after: float = 0.0
 
 
 def snapshots(uids: Sequence[str]) -> dict[str, Snapshot]:
-    """What each of `uids` is replayed when a socket opens; a handful of queries for however many uids."""
+    """What each of `uids` is replayed when a socket opens: from the index, or a handful of queries for all the rest."""
+    found, leases = unread_index.look_up(uids)
+    result = {uid: _from_entry(entry) for uid, entry in found.items()}
+    rest = [uid for uid in uids if uid not in result]
+    if not rest:
+        return result
+    items, totals = _unread_items(rest)
+    # One announcement's item, and so its encoded text, is shared by all who have it unread.
+    heads: dict[UUID, str] = {}
+    for uid in rest:
+        newest = items[uid]
+        for item in newest:
+            if item.id not in heads:
+                heads[item.id] = encode(item)
+        result[uid] = Snapshot(
+            ids=tuple(item.id for item in newest),
+            heads=tuple(heads[item.id] for item in newest),
+            unread=totals[uid],
+        )
+    if leases:
+        boundary = _next_boundary()
+        for lease in leases:
+            snapshot = result[lease.uid]
+            if snapshot.unread == len(snapshot.ids):
+                ends = [item.expires_at for item in items[lease.uid] if item.expires_at is not None]
+                texts = dict(zip(snapshot.ids, map(replayed, snapshot.heads), strict=True))
+                unread_index.fill(lease, texts, min([*ends, *boundary], default=None))
+    return result
+
+
+def _from_entry(entry: unread_index.Entry) -> Snapshot:
+    ids = tuple(sorted(entry.items))
+    return Snapshot(ids=ids, heads=tuple(unreplayed(entry.items[i]) for i in ids), unread=len(ids))
+
+
+def _next_boundary() -> list[datetime]:
+    """When the next announcement begins by itself; the ends of those that have begun are in their items."""
+    upcoming = Announcement.objects.filter(live_at__gt=clock.now(), withdrawn_at__isnull=True)
+    begins = upcoming.aggregate(begins=Min("live_at"))["begins"]
+    return [] if begins is None else [begins]
+
+
+def _unread_items(uids: Sequence[str]) -> tuple[dict[str, list[Item]], dict[str, int]]:
+    """By uid, the newest unread items as the database has them, oldest first, and how many there are in all."""
     now = clock.now()
     limit = conf().replay_limit
     items: defaultdict[str, list[Item]] = defaultdict(list)
@@ -54,23 +102,11 @@ def snapshots(uids: Sequence[str]) -> dict[str, Snapshot]:
     for row in rows:
         items[row.uid].append(row.item())
         totals[row.uid] = row.total  # type: ignore[attr-defined]  # the annotation above
-    # One announcement's item, and so its encoded text, is shared by all who have it unread.
-    heads: dict[UUID, str] = {}
     for uid, announcements in _unread_announcements(uids, now).items():
         items[uid] += [announcement.item() for announcement in announcements]
         totals[uid] += len(announcements)
-    result = {}
-    for uid in uids:
-        newest = sorted(items[uid], key=lambda item: item.id)[-limit:] if limit else []
-        for item in newest:
-            if item.id not in heads:
-                heads[item.id] = encode(item)
-        result[uid] = Snapshot(
-            ids=tuple(item.id for item in newest),
-            heads=tuple(heads[item.id] for item in newest),
-            unread=totals[uid],
-        )
-    return result
+    newest = {uid: sorted(items[uid], key=lambda item: item.id)[-limit:] if limit else [] for uid in uids}
+    return newest, {uid: totals[uid] for uid in uids}
 
 
 def page(
@@ -164,6 +200,7 @@ def _mark(
 ) -> ReadResult:
     now = clock.now()
     with transaction.atomic():
+        change = unread_index.begin([uid])
         done: list[UUID] = []
         fresh: list[UUID] = []
         # In one order everywhere, so that two that read the same items at once cannot lock each other out.
@@ -203,9 +240,10 @@ def _mark(
             Receipt.objects.bulk_create(new, ignore_conflicts=True)
             fresh += [r.announcement.item_id for r in new if r.announcement.item_id is not None]
         unread = unread_counts([uid])[uid]
+        transaction.on_commit(lambda: change.done(removed={uid: done}))
         if fresh:
             transaction.on_commit(lambda: _tell(uid, sorted(fresh), origin))
-    return ReadResult(sorted(done)[-IDS_MAX:], unread)
+    return ReadResult(sorted(done)[-IDS_MAX:], unread, change.settle)
 
 
 def _tell(uid: str, ids: list[UUID], origin: str) -> None:

@@ -12,9 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from notifications import clock
 from notifications.protocol.items import (
-    DISPLAYS,
     KIND_MAX,
-    LEVELS,
     REF_MAX,
     TITLE_MAX,
     UID_MAX,
@@ -29,13 +27,28 @@ SOURCE_MAX = 100
 class Written(models.Model):
     """The columns that hold an item's `Content`."""
 
+    class Level(models.TextChoices):
+        """How grave it is: the values of `protocol.items.LEVELS` by the names that staff see."""
+
+        INFO = "info", _("information")
+        SUCCESS = "success", _("success")
+        WARNING = "warning", _("warning")
+        ERROR = "error", _("error")
+
+    class Display(models.TextChoices):
+        """Where it shows: the values of `protocol.items.DISPLAYS` by the names that staff see."""
+
+        POPUP = "popup", _("popup")
+        LIST = "list", _("list only")
+        BANNER = "banner", _("banner")
+
     kind = models.CharField(_("kind"), max_length=KIND_MAX, default="general")
-    level = models.CharField(_("level"), max_length=8, default="info", choices=[(v, v) for v in LEVELS])
+    level = models.CharField(_("level"), max_length=8, default="info", choices=Level.choices)
     title = models.CharField(_("title"), max_length=TITLE_MAX)
     body = models.TextField(_("body"), blank=True, default="")
     url = models.CharField(_("link"), max_length=URL_MAX, null=True, blank=True)  # noqa: DJ001  null is the wire's "no link"
     data = models.JSONField(_("data"), default=dict, blank=True)
-    display = models.CharField(_("display"), max_length=8, default="popup", choices=[(v, v) for v in DISPLAYS])
+    display = models.CharField(_("display"), max_length=8, default="popup", choices=Display.choices)
     confirm = models.BooleanField(_("needs confirmation"), default=False)
     source = models.CharField(_("source"), max_length=SOURCE_MAX, blank=True, default="")
 
@@ -89,6 +102,7 @@ class Notification(Written):
         verbose_name = _("notification")
         verbose_name_plural = _("notifications")
         ordering = ["-id"]
+        permissions = [("retract_notification", "Can retract notifications")]
         indexes = [
             models.Index(fields=["uid", "id"], name="notif_inbox"),
             models.Index(
@@ -217,7 +231,8 @@ class Receipt(models.Model):
     """The stored fact that a uid has read (or confirmed) an announcement."""
 
     id = models.BigAutoField(primary_key=True)
-    announcement = models.ForeignKey(Announcement, on_delete=models.CASCADE, related_name="receipts")
+    # No index of its own: `receipt_times` begins with it, and receipts are written by the ten thousand in a minute.
+    announcement = models.ForeignKey(Announcement, on_delete=models.CASCADE, related_name="receipts", db_index=False)
     uid = models.CharField(_("uid"), max_length=UID_MAX)
     read_at = models.DateTimeField(_("read"))
     read_via = models.CharField(_("read in"), max_length=8, blank=True, default="")
@@ -228,7 +243,10 @@ class Receipt(models.Model):
         verbose_name = _("receipt")
         verbose_name_plural = _("receipts")
         constraints = [models.UniqueConstraint(fields=["uid", "announcement"], name="receipt_once")]
-        indexes = [models.Index(fields=["changed_at"], name="receipt_changed")]
+        indexes = [
+            models.Index(fields=["changed_at"], name="receipt_changed"),
+            models.Index(fields=["announcement", "read_at", "id"], name="receipt_times"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.uid} read {self.announcement_id}"
@@ -246,6 +264,19 @@ class Disconnection(models.Model):
 
     def __str__(self) -> str:
         return self.uid
+
+
+class Unindexed(models.Model):
+    """A uid whose unread changed while its Redis index could not be told; the empty uid stands for everyone.
+
+    Written in the transaction of the change, struck out by whichever node has voided the index.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    uid = models.CharField(max_length=UID_MAX, blank=True)
+
+    def __str__(self) -> str:
+        return self.uid or "everyone"
 
 
 class ServiceKey(models.Model):
@@ -303,4 +334,5 @@ __all__ = [
     "Notification",
     "Receipt",
     "ServiceKey",
+    "Unindexed",
 ]

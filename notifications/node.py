@@ -7,10 +7,11 @@ import time
 from math import ceil
 from weakref import WeakKeyDictionary
 
-from notifications import clock
+from notifications import clock, unread_index
 from notifications.channel_layer import publisher
 from notifications.conf import conf
 from notifications.connection import Connection
+from notifications.database import in_thread
 from notifications.hub import SENDS_PER_TURN, Hub, prune_replayed
 from notifications.protocol import frames
 from notifications.protocol.frames import CloseCode
@@ -40,6 +41,8 @@ class Node:
             loop.create_task(self.tail.run(), name="notifications-tail"),
             loop.create_task(self._sweep(), name="notifications-sweep"),
         ]
+        if conf().redis_urls:
+            self._tasks.append(loop.create_task(self._guard(), name="notifications-index-guard"))
 
     async def stop(self) -> None:
         """End the tasks. Connections are left to the server."""
@@ -72,6 +75,15 @@ class Node:
         # Who was let in before the refusals began, and has come since.
         for connection in list(self.hub.connections()):
             self._end(connection, CloseCode.RESTARTING)
+
+    async def _guard(self) -> None:
+        """Keep asking the database whose unread index is not to be trusted."""
+        while True:
+            try:
+                await in_thread(unread_index.poll)
+            except Exception as error:  # the index is not used until the database answers again
+                logger.warning("unread index: the guard could not ask the database (%s)", error)
+            await asyncio.sleep(unread_index.POLL_SECONDS)
 
     async def _sweep(self) -> None:
         """Once a second look at every connection: pings due, peers silent, readers stuck, tokens ending.

@@ -4,6 +4,7 @@ Every function joins the caller's transaction: rolled back business, nothing sen
 only a hint; what is committed is delivered, by the tail if need be.
 """
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from notifications import clock
+from notifications import clock, unread_index
 from notifications.channel_layer import publisher
 from notifications.conf import conf
 from notifications.database import available
@@ -22,6 +23,7 @@ from notifications.exceptions import InvalidContent, NotFound
 from notifications.idempotency import once
 from notifications.models import Announcement, Disconnection, Notification
 from notifications.protocol.events import Event, Op
+from notifications.protocol.frames import replayed
 from notifications.protocol.items import Content, encode, timestamp, uid_problem
 
 
@@ -94,8 +96,15 @@ def notify(
             created_at=clock.moment_of(item_id),
             expires_at=expires_at,
         )
+        change = unread_index.begin([to])
         row.save(force_insert=True)
-        transaction.on_commit(lambda: publisher.put(Event(Op.CREATED, to, (item_id,), head=encode(row.item()))))
+
+        def committed() -> None:
+            head = encode(row.item())
+            change.done(added={to: {item_id: (replayed(head), expires_at)}})
+            publisher.put(Event(Op.CREATED, to, (item_id,), head=head))
+
+        transaction.on_commit(committed)
         return str(item_id)
 
     said = {"call": "notify", "uid": to, "expires_at": timestamp(expires_at), **_said(content)}
@@ -194,7 +203,9 @@ def publish_announcement(announcement_id: UUID, *, by: str = "") -> bool:
             "published_at": now,
             "published_by": by,
         }
+        change = unread_index.EveryonesChange()
         Announcement.objects.filter(pk=announcement.pk).update(**changed, changed_at=Now())
+        transaction.on_commit(change.done)
         for name, value in changed.items():
             setattr(announcement, name, value)
         if live_at <= now:
@@ -217,9 +228,42 @@ def withdraw_announcement(announcement_id: UUID, *, source: str | None = None) -
             raise NotFound("no such announcement")
         if announcement.withdrawn_at is not None:
             return False
+        change = unread_index.EveryonesChange()
         Announcement.objects.filter(pk=announcement.pk).update(withdrawn_at=clock.now(), changed_at=Now())
+        transaction.on_commit(change.done)
         item_id = announcement.item_id
         if item_id is not None:
+            transaction.on_commit(lambda: publisher.put(Event(Op.RETRACTED, None, (item_id,))))
+    return True
+
+
+def end_announcement(announcement_id: UUID, at: datetime | None = None) -> bool:
+    """End an announcement before its time: at `at`, or now. False if it has ended or was withdrawn already.
+
+    Raises `NotFound` for what was never published, `InvalidContent` where `at` is in the past, no earlier than the end
+    it has, or not after its start (then it is to be withdrawn).
+    """
+    naive = _naive("at", at)
+    if naive:
+        raise InvalidContent([naive])
+    with available(), transaction.atomic():
+        published = Announcement.objects.select_for_update().filter(live_at__isnull=False)
+        announcement = published.filter(pk=announcement_id).first()
+        if announcement is None or announcement.live_at is None:
+            raise NotFound("no such announcement")
+        now = clock.now()
+        if announcement.withdrawn_at is not None or announcement.ends_at <= now:
+            return False
+        end = now if at is None else at
+        if end <= announcement.live_at:
+            raise InvalidContent([{"loc": ["at"], "msg": "must be after its start; withdraw it instead"}])
+        if not now <= end < announcement.ends_at:
+            raise InvalidContent([{"loc": ["at"], "msg": "must be in the future and before the end it has"}])
+        change = unread_index.EveryonesChange()
+        Announcement.objects.filter(pk=announcement.pk).update(ends_at=end, changed_at=Now())
+        transaction.on_commit(change.done)
+        item_id = announcement.item_id
+        if end <= now and item_id is not None:
             transaction.on_commit(lambda: publisher.put(Event(Op.RETRACTED, None, (item_id,))))
     return True
 
@@ -253,10 +297,15 @@ def retract(
         if not rows:
             raise NotFound("no such notification")
         open_rows = [row for row in rows if row["retracted_at"] is None]
+        gone: defaultdict[str, list[UUID]] = defaultdict(list)
+        for row in open_rows:
+            gone[row["uid"]].append(row["id"])
+        change = unread_index.begin(list(gone))
         for start in range(0, len(open_rows), 500):
             ids = [row["id"] for row in open_rows[start : start + 500]]
             Notification.objects.filter(id__in=ids).update(retracted_at=clock.now(), changed_at=Now())
         events = [Event(Op.RETRACTED, row["uid"], (row["id"],)) for row in open_rows]
+        transaction.on_commit(lambda: change.done(removed=gone))
         transaction.on_commit(lambda: publisher.put_all(events))
     return Retracted(len(open_rows), sum(row["read_at"] is not None for row in open_rows))
 

@@ -74,7 +74,15 @@ def notification(head: str, unread: int) -> str:
 
 def replayed(head: str) -> str:
     """The item as it stands in `inbox` and `list`: a whole JSON object, not a frame of its own."""
-    return f'{head},"live":false}}'
+    return head + _REPLAYED
+
+
+_REPLAYED = ',"live":false}'
+
+
+def unreplayed(text: str) -> str:
+    """The head of which `replayed` made `text`."""
+    return text.removesuffix(_REPLAYED)
 
 
 def inbox(heads: Iterable[str], unread: int, more: bool) -> str:
