@@ -6,10 +6,14 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import FieldDoesNotExist, ValidationError
-from django.db.models import Field, QuerySet
+from django.db import connection
+from django.db.models import CharField, Field, QuerySet, UUIDField, Value
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Cast, Concat, Substr
 from rest_framework_simplejwt.settings import api_settings
 
 from notifications.conf import conf
+from notifications.protocol.items import UID_MAX
 
 
 def active(uids: Iterable[str]) -> set[str]:
@@ -30,6 +34,41 @@ def joined(uids: Iterable[str]) -> dict[str, datetime]:
         return {}
     found, field = _find(set(uids))
     return {str(value): at for value, at in found.values_list(field.name, "date_joined")}
+
+
+def uid_of(user: Any) -> str:
+    """The uid of a row of the user table: what its tokens carry."""
+    return str(getattr(user, api_settings.USER_ID_FIELD))
+
+
+def names(uids: Iterable[str]) -> dict[str, str]:
+    """What the users of these uids sign in with, as far as there are such users."""
+    found, field = _find(set(uids))
+    return {str(getattr(user, field.name)): user.get_username() for user in found}
+
+
+def everyone(joined_by: datetime | None = None) -> QuerySet[Any] | None:
+    """The active users (who had joined by then), each with its uid as `as_uid`; None where there is no user table."""
+    if conf().standalone:
+        return None
+    users = get_user_model()
+    found = users._default_manager.annotate(as_uid=spelled(users._meta.get_field(api_settings.USER_ID_FIELD)))
+    if _has("is_active"):
+        found = found.filter(is_active=True)
+    if joined_by is not None and _has("date_joined"):
+        found = found.filter(date_joined__lte=joined_by)
+    return found
+
+
+def spelled(field: Any) -> Combinable:
+    """An SQL expression for `str()` of this column, as uids are spelled."""
+    text = Cast(field.name, CharField(max_length=UID_MAX))
+    if not isinstance(field, UUIDField) or connection.features.has_native_uuid_field:
+        return text
+    # Stored as 32 hexadecimal digits (SQLite, MySQL).
+    parts = [Substr(text, start, length) for start, length in ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))]
+    hyphens = [part for pair in zip(parts, [Value("-")] * 5, strict=True) for part in pair][:-1]
+    return Concat(*hyphens, output_field=CharField(max_length=UID_MAX))
 
 
 def _find(uids: set[str]) -> tuple[QuerySet[Any], "Field[Any, Any]"]:
