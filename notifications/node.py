@@ -20,6 +20,8 @@ from notifications.tail import Tail
 logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 1.0
+# A drain sends sockets away at least this quickly: any node takes so many newcomers without noticing.
+GENTLE_CLOSES_PER_SECOND = 100
 
 
 class Node:
@@ -54,11 +56,13 @@ class Node:
     async def drain(self, seconds: float) -> None:
         """Send every socket away within `seconds`: `reconnect` now, then a close with 4200 at a moment of its own.
 
-        The moments are spread evenly, so that other nodes see a stream of arrivals and not a wave. From now on new
-        handshakes are refused and `/readyz` answers 503. What happens meanwhile is still pushed.
+        The moments are spread evenly, so that other nodes see a stream of arrivals and not a wave; a few sockets are
+        no wave, and take less than `seconds`. From now on new handshakes are refused and `/readyz` answers 503. What
+        happens meanwhile is still pushed.
         """
         self.draining = True
         connections = list(self.hub.connections())
+        seconds = min(seconds, len(connections) / GENTLE_CLOSES_PER_SECOND)
         random.shuffle(connections)
         begun = time.monotonic()
         step = seconds / max(1, len(connections))
