@@ -18,23 +18,14 @@ PY := $(BIN)/python
 export PYTHONPATH := $(CURDIR)/platform
 export PORT
 export HOST
+export SERVER
 
 run: $(VENV)/.runtime
 	@exec $(PY) -m config.embedded
 
-# One production node. Without --no-access-log and the formatter in config/logs.py tokens in query strings would be
-# logged; deflate costs 30 times the CPU of a broadcast; frames over 64 KiB never reach the application.
+# One production node, by uvicorn or, with SERVER=daphne, by Daphne. Settings come from the environment.
 serve: $(VENV)/.runtime
-ifeq ($(SERVER),uvicorn)
-	@exec $(PY) -m uvicorn config.asgi:application --host $(HOST) --port $(PORT) --loop uvloop --http httptools \
-		--ws websockets-sansio --ws-per-message-deflate false --ws-max-size 65536 --no-access-log \
-		--no-server-header --no-proxy-headers --lifespan off --timeout-graceful-shutdown 20
-else ifeq ($(SERVER),daphne)
-	@exec $(PY) -m daphne -b $(HOST) -p $(PORT) -v 0 --no-server-name --websocket-max-message-size 65536 \
-		--websocket-max-frame-size 65536 config.asgi:application
-else
-	$(error SERVER is "$(SERVER)"; it can be uvicorn or daphne)
-endif
+	@exec $(PY) -m config.serve
 
 # Everything. A part that cannot run is an error: nothing is skipped in silence.
 test: system-packages test-python test-js

@@ -101,7 +101,7 @@ def _unread_items(uids: Sequence[str]) -> tuple[dict[str, list[Item]], dict[str,
     )
     for row in rows:
         items[row.uid].append(row.item())
-        totals[row.uid] = row.total  # type: ignore[attr-defined]  # the annotation above
+        totals[row.uid] = row.total
     for uid, announcements in _unread_announcements(uids, now).items():
         items[uid] += [announcement.item() for announcement in announcements]
         totals[uid] += len(announcements)

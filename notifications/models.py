@@ -90,6 +90,7 @@ class Notification(Written):
     ref = models.CharField(_("reference"), max_length=REF_MAX, null=True, blank=True)  # noqa: DJ001  null: no reference
     created_at = models.DateTimeField(_("created"))
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    delivered_at = models.DateTimeField(_("delivered"), null=True, blank=True)
     read_at = models.DateTimeField(_("read"), null=True, blank=True)
     read_via = models.CharField(_("read in"), max_length=8, blank=True, default="")
     confirmed_at = models.DateTimeField(_("confirmed"), null=True, blank=True)
@@ -299,6 +300,7 @@ class ServiceKey(models.Model):
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
     revoked_at = models.DateTimeField(_("revoked"), null=True, editable=False)
     last_used_at = models.DateTimeField(_("last used"), null=True, editable=False)
+    calls = models.PositiveBigIntegerField(_("calls"), default=0, editable=False)
 
     class Meta:
         verbose_name = _("service key")

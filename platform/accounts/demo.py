@@ -14,6 +14,7 @@ STAFF_PERMISSIONS = {
         "add_announcement",
         "change_announcement",
         "publish_announcement",
+        "withdraw_announcement",
     ),
     "moderation": ("view_submission", "change_submission"),
     "wallet": ("view_topup", "change_topup"),

@@ -56,12 +56,12 @@ def _parse(body: bytes) -> tuple[TopUp, str]:
     try:
         said: Any = json.loads(body)
         number, amount, outcome = said["top_up"], Decimal(said["amount"]), said["outcome"]
-        if type(number) is not int or outcome not in OUTCOMES:
+        if type(number) is not int or not amount.is_finite() or outcome not in OUTCOMES:
             raise ValueError
     except (ValueError, TypeError, KeyError, InvalidOperation, RecursionError):
         raise Refused(400, "not a callback") from None
-    top_up = TopUp.objects.filter(pk=number, amount=amount).first() if 0 < number < 2**63 else None
-    if top_up is None:
+    top_up = TopUp.objects.filter(pk=number).first() if 0 < number < 2**63 else None
+    if top_up is None or top_up.amount != amount:
         raise Refused(404, "no such top-up")
     return top_up, outcome
 
