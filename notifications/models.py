@@ -164,6 +164,7 @@ class Announcement(Written):
     )
     created_at = models.DateTimeField(_("created"), default=clock.now, editable=False)
     created_by = models.CharField(_("composed by"), max_length=UID_MAX, blank=True, default="", editable=False)
+    edited_by = models.JSONField(_("written by"), default=list, editable=False)  # uids of all who wrote in the draft
     published_at = models.DateTimeField(_("published"), null=True, editable=False)
     published_by = models.CharField(_("published by"), max_length=UID_MAX, blank=True, default="", editable=False)
     live_at = models.DateTimeField(null=True, editable=False)
