@@ -268,6 +268,20 @@ class Disconnection(models.Model):
         return self.uid
 
 
+class Drain(models.Model):
+    """The stored wish that the nodes of a machine send their sockets away; the empty host stands for all machines.
+
+    Meant for the nodes that run when it is made: one that starts later is there to take the sockets.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    host = models.CharField(max_length=255, blank=True)
+    changed_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    def __str__(self) -> str:
+        return self.host or "every machine"
+
+
 class Unindexed(models.Model):
     """A uid whose unread changed while its Redis index could not be told; the empty uid stands for everyone.
 
@@ -333,6 +347,7 @@ class IdempotencyKey(models.Model):
 __all__ = [
     "Announcement",
     "Disconnection",
+    "Drain",
     "IdempotencyKey",
     "Notification",
     "Receipt",

@@ -3,9 +3,12 @@
 import asyncio
 import logging
 import random
+import socket
 import time
 from math import ceil
 from weakref import WeakKeyDictionary
+
+from django.db.models import Max
 
 from notifications import clock, unread_index
 from notifications.channel_layer import publisher
@@ -13,6 +16,7 @@ from notifications.conf import conf
 from notifications.connection import Connection
 from notifications.database import in_thread
 from notifications.hub import SENDS_PER_TURN, Hub, prune_replayed
+from notifications.models import Drain
 from notifications.protocol import frames
 from notifications.protocol.frames import CloseCode
 from notifications.tail import Tail
@@ -22,6 +26,8 @@ logger = logging.getLogger(__name__)
 SWEEP_SECONDS = 1.0
 # A drain sends sockets away at least this quickly: any node takes so many newcomers without noticing.
 GENTLE_CLOSES_PER_SECOND = 100
+# This machine, as `manage.py drain` names it.
+HOST = socket.gethostname()
 
 
 class Node:
@@ -42,6 +48,7 @@ class Node:
             loop.create_task(self.hub.membership.keep(), name="notifications-membership"),
             loop.create_task(self.tail.run(), name="notifications-tail"),
             loop.create_task(self._sweep(), name="notifications-sweep"),
+            loop.create_task(self._obey(), name="notifications-obey"),
         ]
         if conf().redis_urls:
             self._tasks.append(loop.create_task(self._guard(), name="notifications-index-guard"))
@@ -79,6 +86,20 @@ class Node:
         # Who was let in before the refusals began, and has come since.
         for connection in list(self.hub.connections()):
             self._end(connection, CloseCode.RESTARTING)
+
+    async def _obey(self) -> None:
+        """Drain once an operator wishes it (`manage.py drain`), whichever process the wish was made in."""
+        newest: int | None = None
+        while True:
+            try:
+                if newest is None:
+                    newest = await in_thread(_newest_wish)
+                elif await in_thread(_newest_wish) > newest:
+                    await self.drain(conf().drain_seconds)
+                    return
+            except Exception as error:  # the tail tells of the database; a wish is there when it is back
+                logger.debug("wishes to drain could not be read (%s)", error)
+            await asyncio.sleep(conf().tail_interval)
 
     async def _guard(self) -> None:
         """Keep asking the database whose unread index is not to be trusted."""
@@ -127,6 +148,11 @@ class Node:
     def _end(self, connection: Connection, code: CloseCode) -> None:
         self.hub.detach(connection)
         connection.close(code)
+
+
+def _newest_wish() -> int:
+    """The number of the newest wish that the nodes of this machine drain; 0 if there is none."""
+    return Drain.objects.filter(host__in=(HOST, "")).aggregate(newest=Max("id"))["newest"] or 0
 
 
 def draining() -> bool:

@@ -67,6 +67,11 @@ class WithoutSockets(logging.Filter):
 
 
 class _UvicornServer(uvicorn.Server):
+    async def startup(self, sockets: Any = None) -> None:
+        """Begin the node with the server: it must hear of a wish to drain before the first socket comes."""
+        await super().startup(sockets)
+        node.current()
+
     async def shutdown(self, sockets: Any = None) -> None:
         """Drain first; a second signal cuts that short."""
         draining = asyncio.ensure_future(node.current().drain(conf().drain_seconds))
@@ -104,7 +109,7 @@ def _run_uvicorn(application: Any, host: str, port: int) -> None:
 def _run_daphne(application: Any, host: str, port: int) -> None:
     # Importing Daphne's server installs Twisted's asyncio reactor for the whole process.
     from daphne.server import Server  # noqa: PLC0415
-    from twisted.internet import defer  # noqa: PLC0415
+    from twisted.internet import defer, reactor  # noqa: PLC0415
 
     class DaphneServer(Server):
         def kill_all_applications(self) -> Any:
@@ -114,6 +119,8 @@ def _run_daphne(application: Any, host: str, port: int) -> None:
             deferred.addBoth(lambda _: super(DaphneServer, self).kill_all_applications())
             return deferred
 
+    # Not before the loop runs. Why at all: see `_UvicornServer.startup`.
+    reactor.callLater(0, node.current)  # type: ignore[attr-defined]
     DaphneServer(
         application,
         endpoints=[f"tcp:port={port}:interface={host}:backlog={BACKLOG}"],
