@@ -116,6 +116,11 @@ def conf() -> Conf:
     return from_mapping(getattr(settings, "NOTIFICATIONS", {}))
 
 
+def csrf_cookie_name() -> str:
+    """The cookie in which Django keeps the token that a page's scripts send with a POST."""
+    return settings.CSRF_COOKIE_NAME
+
+
 @receiver(setting_changed)
 def _forget(*, setting: str, **_: object) -> None:
     if setting == "NOTIFICATIONS":
