@@ -13,6 +13,7 @@ from typing import Any
 
 from channels.layers import get_channel_layer
 
+from notifications import metrics
 from notifications.conf import conf
 from notifications.protocol.events import Event, from_message, to_message
 
@@ -65,7 +66,7 @@ class Publisher:
     def put(self, event: Event) -> None:
         """Publish `event` to its uid's group, or everyone's. Returns at once; may be called from any thread."""
         if len(self._queue) >= conf().publish_queue:
-            self.dropped += 1
+            self._drop()
             return
         self._queue.append((time.monotonic(), event))
         loop = self._loop()
@@ -84,6 +85,10 @@ class Publisher:
                 return False
             time.sleep(0.005)
         return True
+
+    def _drop(self) -> None:
+        self.dropped += 1
+        metrics.dropped.inc()
 
     def _loop(self) -> asyncio.AbstractEventLoop:
         if self._serving is not None and self._serving.is_running():
@@ -105,7 +110,7 @@ class Publisher:
         while self._queue:
             queued_at, event = self._queue.popleft()
             if failing and time.monotonic() - queued_at > STALE_SECONDS:
-                self.dropped += 1
+                self._drop()
                 continue
             try:
                 async with asyncio.timeout(conf().channel_layer_timeout):
@@ -115,7 +120,8 @@ class Publisher:
                 if not failing:
                     logger.warning("channel layer: publishing failed, the tail delivers (%s)", _brief(error))
                 failing = True
-                self.dropped += 1
+                metrics.redis_errors.labels("channel_layer").inc()
+                self._drop()
         self._task = None
 
 
@@ -203,6 +209,7 @@ class Membership:
                 self._wake.set()
 
     def _fail(self) -> None:
+        metrics.redis_errors.labels("channel_layer").inc()
         # Nobody waits for a layer that is away; each uid is tried again.
         self._away = True
         for future in self._dirty.values():

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, cast
 from uuid import UUID
 
-from notifications import clock
+from notifications import clock, metrics
 from notifications.protocol.events import Event
 from notifications.protocol.frames import CloseCode
 
@@ -38,6 +38,7 @@ class Connection:
         "_task",
         "blocked_since",
         "buffer",
+        "close_code",
         "closing",
         "expires_at",
         "id",
@@ -70,6 +71,7 @@ class Connection:
         self.warned = False
         self.opening = True
         self.closing = False
+        self.close_code: int | None = None
         self.buffer: list[Event] = []
         self.replayed: frozenset[UUID] = frozenset()
         self.on_resync = on_resync
@@ -98,6 +100,7 @@ class Connection:
         self._outbox.append(text)
         self._held += len(text) if text.isascii() else len(text.encode())
         if self._held > self._outbox_bytes:
+            metrics.outbox_overflows.inc()
             self.close(CloseCode.TOO_SLOW)
 
     def close(self, code: int) -> None:
@@ -105,6 +108,7 @@ class Connection:
         if self.closing:
             return
         self.closing = True
+        self.close_code = int(code)
         self._outbox = None
         self._held = 0
         if self._task is None:
@@ -133,6 +137,7 @@ class Connection:
         except Exception:
             # The server's way of saying that the peer has gone; its disconnect event follows.
             logger.debug("send failed on connection %s", self.id, exc_info=True)
+            metrics.push_failures.inc()
             self.closing = True
             return
         self.blocked_since = time.monotonic()
@@ -148,6 +153,7 @@ class Connection:
                 self.blocked_since = time.monotonic()
         except Exception:
             logger.debug("send failed on connection %s", self.id, exc_info=True)
+            metrics.push_failures.inc()
             self.closing = True
         finally:
             if self._task is asyncio.current_task():

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 
-from notifications import clock, inbox, node
+from notifications import clock, inbox, metrics, node
 from notifications.conf import conf
 from notifications.connection import Connection
 from notifications.database import in_thread
@@ -66,7 +66,7 @@ class NotificationConsumer(AsyncWebsocketConsumer):
             case "websocket.connect":
                 await self.websocket_connect(message)
             case "websocket.disconnect":
-                self._end()
+                self._end(message.get("code"))
                 raise StopConsumer
 
     async def connect(self) -> None:
@@ -86,6 +86,7 @@ class NotificationConsumer(AsyncWebsocketConsumer):
             abort=self.scope.get("extensions", {}).get("notifications.abort"),
         )
         self._connection.next_ping += conf().heartbeat_interval
+        metrics.opens.inc()
         self._do(self._open)
 
     # --- opening and replay: one path for the first time and for every time after a gap
@@ -115,6 +116,7 @@ class NotificationConsumer(AsyncWebsocketConsumer):
         snapshot = await _gathered()(connection.uid)
         if before is not None:
             before(snapshot)
+        metrics.replayed.observe(len(snapshot.ids))
         connection.send(frames.inbox(snapshot.heads, snapshot.unread, more=snapshot.unread > len(snapshot.ids)))
         self._node.hub.activate(connection, snapshot)
 
@@ -233,10 +235,11 @@ class NotificationConsumer(AsyncWebsocketConsumer):
         self._node.hub.detach(self._connection)
         self._connection.close(code)
 
-    def _end(self) -> None:
+    def _end(self, code: int | None) -> None:
         connection = getattr(self, "_connection", None)
         if connection is None:
             return
+        metrics.closes.labels(connection.close_code or metrics.client_close(code)).inc()
         connection.gone()
         self._jobs.clear()
         if self._worker is not None:

@@ -7,6 +7,7 @@ from typing import ParamSpec, TypeVar
 from channels.db import database_sync_to_async
 from django.db import InterfaceError, OperationalError
 
+from notifications import metrics
 from notifications.exceptions import Unavailable
 
 P = ParamSpec("P")
@@ -19,6 +20,7 @@ def available() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError) as error:
+        metrics.database_errors.inc()
         raise Unavailable("the database is not available now; repeat the call") from error
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
-from notifications import clock
+from notifications import clock, metrics
 from notifications.channel_layer import Membership
 from notifications.conf import conf
 from notifications.connection import Connection
@@ -172,19 +172,22 @@ class Hub:
             return
         user = self.users[event.uid]
         if event.op == Op.CREATED:
-            self._deliver(event, user, event.uid, {})
+            _count(event, self._deliver(event, user, event.uid, {}))
         else:
             self._tell(event, user, user.connections, {})
 
     def push(self, event: Event, connections: Iterable[Connection]) -> None:
         """Send a created item to connections that are known to lack it, unless it was read or retracted meanwhile."""
         item_id = event.ids[0]
+        sent = 0
         for connection in connections:
             user = self.users.get(connection.uid)
             if user is None or self._is_over(item_id, event.uid, connection.uid):
                 continue
             user.unread.add(item_id)
             connection.send(frames.notification(event.head, user.count))
+            sent += 1
+        _count(event, sent)
 
     def resync_all(self) -> None:
         """Something may have been missed: every connection gets its inbox anew."""
@@ -211,17 +214,18 @@ class Hub:
     def _is_over(self, item_id: UUID, audience: str | None, uid: str) -> bool:
         return self.knows(item_id, Op.RETRACTED, audience) or self.knows(item_id, Op.READ, uid)
 
-    def _deliver(self, event: Event, user: User, uid: str, texts: dict[int, str]) -> None:
-        """Send a created item to all connections of a user.
+    def _deliver(self, event: Event, user: User, uid: str, texts: dict[int, str]) -> int:
+        """Send a created item to all connections of a user; gives how many were sent it.
 
         `texts` keeps the frame per unread count: most users of a broadcast share a few counts, and so the same text.
         """
         item_id = event.ids[0]
         if event.uid is None and self._is_over(item_id, None, uid):
-            return
+            return 0
         made_ms = item_id.int >> 80
         doubtful: list[Connection] = []
         text = None
+        sent = 0
         for connection in user.connections:
             if connection.opening:
                 connection.buffer.append(event)
@@ -237,8 +241,10 @@ class Hub:
                     if text is None:
                         text = texts[count] = frames.notification(event.head, count)
                 connection.send(text)
+                sent += 1
         if doubtful:
             self.settle(event, doubtful)
+        return sent
 
     def _tell(self, event: Event, user: User, connections: Iterable[Connection], texts: dict[int, str]) -> None:
         """Tell connections of one user that items are read or gone, or that they are to end."""
@@ -270,18 +276,26 @@ class Hub:
             while self._broadcasts:
                 event = self._broadcasts.popleft()
                 texts: dict[int, str] = {}
-                done = 0
+                done = sent = 0
                 for uid, user in list(self.users.items()):
                     if event.op == Op.CREATED:
-                        self._deliver(event, user, uid, texts)
+                        sent += self._deliver(event, user, uid, texts)
                     else:
                         self._tell(event, user, user.connections, texts)
                     done += len(user.connections)
                     if done >= SENDS_PER_TURN:
                         done = 0
                         await asyncio.sleep(0)
+                _count(event, sent)
         finally:
             self._broadcasting = None
+
+
+def _count(event: Event, sent: int) -> None:
+    # Once per event, when the last socket has been served.
+    if sent:
+        metrics.pushes.inc(sent)
+        metrics.latency.observe(max(0, clock.now_ms() - (event.ids[0].int >> 80)) / 1000)
 
 
 def prune_replayed(connection: Connection, seconds: float) -> None:

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Count, Min, QuerySet, Window
 from django.db.models.functions import Now, RowNumber
 
-from notifications import clock, unread_index, users
+from notifications import clock, metrics, unread_index, users
 from notifications.channel_layer import publisher
 from notifications.conf import conf
 from notifications.hub import Snapshot
@@ -242,6 +242,7 @@ def _mark(
         unread = unread_counts([uid])[uid]
         transaction.on_commit(lambda: change.done(removed={uid: done}))
         if fresh:
+            transaction.on_commit(lambda: metrics.reads.labels(via).inc(len(fresh)))
             transaction.on_commit(lambda: _tell(uid, sorted(fresh), origin))
     return ReadResult(sorted(done)[-IDS_MAX:], unread, change.settle)
 

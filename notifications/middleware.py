@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 from weakref import WeakKeyDictionary
 
-from notifications import node, users
+from notifications import metrics, node, users
 from notifications.conf import conf
 from notifications.database import in_thread
 from notifications.exceptions import NotificationsError, TokenRefused
@@ -41,7 +41,7 @@ class OriginMiddleware:
         else:
             allowed = not settings.require_origin
         if not allowed:
-            await refuse(receive, send, "foreign origin")
+            await refuse(receive, send, "origin", "foreign origin")
             return
         await self._app(scope, receive, send)
 
@@ -59,12 +59,12 @@ class TokenMiddleware:
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         """The ASGI application."""
         if node.draining():
-            await refuse(receive, send, "draining")
+            await refuse(receive, send, "draining", "this node is going away")
             return
         try:
             claims = await self._claims(scope)
         except NotificationsError as error:
-            await refuse(receive, send, error.message)
+            await refuse(receive, send, error.code, error.message)
             return
         subprotocols = [p for p in scope.get("subprotocols", []) if not p.startswith(BEARER_PREFIX)]
         headers = [(name, value) for name, value in scope["headers"] if name != b"sec-websocket-protocol"]
@@ -93,9 +93,13 @@ def token_in(scope: dict[str, Any]) -> str:
     return bearers[0] if len(bearers) == 1 else ""
 
 
-async def refuse(receive: Any, send: Any, reason: str) -> None:
-    """Answer the handshake with HTTP 403: closing before accepting (ASGI WebSocket spec, "Close")."""
-    logger.info("handshake refused: %s", reason)
+async def refuse(receive: Any, send: Any, reason: str, detail: str) -> None:
+    """Answer the handshake with HTTP 403: closing before accepting (ASGI WebSocket spec, "Close").
+
+    `reason` is one of a few words, to be counted by; `detail` is for the log.
+    """
+    metrics.handshakes_refused.labels(reason).inc()
+    logger.info("handshake refused: %s", detail)
     await receive()
     await send({"type": "websocket.close"})
 

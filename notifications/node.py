@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from django.db.models import Max
 
-from notifications import clock, unread_index
+from notifications import clock, metrics, unread_index
 from notifications.channel_layer import publisher
 from notifications.conf import conf
 from notifications.connection import Connection
@@ -87,6 +87,12 @@ class Node:
         for connection in list(self.hub.connections()):
             self._end(connection, CloseCode.RESTARTING)
 
+    def measure(self) -> None:
+        """Set the gauges to what is true now."""
+        metrics.connections.set(self.hub.size)
+        metrics.users.set(len(self.hub.users))
+        metrics.tail_age.set(self.tail.age)
+
     async def _obey(self) -> None:
         """Drain once an operator wishes it (`manage.py drain`), whichever process the wish was made in."""
         newest: int | None = None
@@ -116,7 +122,10 @@ class Node:
         One sweep costs less than a timer per socket, and yields like a broadcast does.
         """
         while True:
+            due = time.monotonic() + SWEEP_SECONDS
             await asyncio.sleep(SWEEP_SECONDS)
+            metrics.loop_lag.observe(max(0.0, time.monotonic() - due))
+            self.measure()
             try:
                 for index, connection in enumerate(list(self.hub.connections())):
                     if index % SENDS_PER_TURN == SENDS_PER_TURN - 1:
@@ -155,9 +164,14 @@ def _newest_wish() -> int:
     return Drain.objects.filter(host__in=(HOST, "")).aggregate(newest=Max("id"))["newest"] or 0
 
 
+def running() -> Node | None:
+    """The node of the running event loop, if it has begun."""
+    return _nodes.get(asyncio.get_running_loop())
+
+
 def draining() -> bool:
     """Whether the node of the running event loop is on its way out."""
-    node = _nodes.get(asyncio.get_running_loop())
+    node = running()
     return node is not None and node.draining
 
 

@@ -16,7 +16,7 @@ from uuid import UUID
 from django.db.models import Max, Q
 from django.db.models.functions import Coalesce, Now
 
-from notifications import clock, users
+from notifications import clock, metrics, users
 from notifications.conf import conf
 from notifications.connection import Connection
 from notifications.database import in_thread
@@ -47,6 +47,11 @@ class Tail:
         self.repaired = 0
         hub.settle = self.settle
 
+    @property
+    def age(self) -> float:
+        """Seconds since the last good look began; 0 before the first."""
+        return 0.0 if self._looked_at is None else time.monotonic() - self._looked_at
+
     async def run(self) -> None:
         """Look every `tail_interval` seconds, for ever. A look that fails is made up for by the next."""
         while True:
@@ -76,6 +81,7 @@ class Tail:
             self._hub.forget_older_than(2 * settings.tail_deep_window)
         for event in events:
             self.repaired += 1
+            metrics.repairs.inc()
             self._hub.handle(event)
 
     def settle(self, event: Event, connections: list[Connection]) -> None:
