@@ -23,10 +23,15 @@ from notifications.protocol.items import Item, encode
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some items of an inbox, newest first; `next` is what to give as `before` for the page after, None at the end."""
+    """Some items of an inbox, newest first.
+
+    `next` is what to give as `before` for the page of older ones, None at the end; `previous` is what to give as
+    `after` for the page of newer ones, None at the beginning.
+    """
 
     items: list[Item]
     next: UUID | None
+    previous: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,8 @@ def snapshots(uids: Sequence[str]) -> dict[str, Snapshot]:
     rest = [uid for uid in uids if uid not in result]
     if not rest:
         return result
-    items, totals = _unread_items(rest)
+    now = clock.now()
+    items, totals = _unread_items(rest, now)
     # One announcement's item, and so its encoded text, is shared by all who have it unread.
     heads: dict[UUID, str] = {}
     for uid in rest:
@@ -62,7 +68,7 @@ def snapshots(uids: Sequence[str]) -> dict[str, Snapshot]:
             unread=totals[uid],
         )
     if leases:
-        boundary = _next_boundary()
+        boundary = _next_boundary(now)
         for lease in leases:
             snapshot = result[lease.uid]
             if snapshot.unread == len(snapshot.ids):
@@ -77,16 +83,15 @@ def _from_entry(entry: unread_index.Entry) -> Snapshot:
     return Snapshot(ids=ids, heads=tuple(unreplayed(entry.items[i]) for i in ids), unread=len(ids))
 
 
-def _next_boundary() -> list[datetime]:
-    """When the next announcement begins by itself; the ends of those that have begun are in their items."""
-    upcoming = Announcement.objects.filter(live_at__gt=clock.now(), withdrawn_at__isnull=True)
+def _next_boundary(now: datetime) -> list[datetime]:
+    """When, after `now`, an announcement begins by itself; the ends of those that have begun are in their items."""
+    upcoming = Announcement.objects.filter(live_at__gt=now, withdrawn_at__isnull=True)
     begins = upcoming.aggregate(begins=Min("live_at"))["begins"]
     return [] if begins is None else [begins]
 
 
-def _unread_items(uids: Sequence[str]) -> tuple[dict[str, list[Item]], dict[str, int]]:
+def _unread_items(uids: Sequence[str], now: datetime) -> tuple[dict[str, list[Item]], dict[str, int]]:
     """By uid, the newest unread items as the database has them, oldest first, and how many there are in all."""
-    now = clock.now()
     limit = conf().replay_limit
     items: defaultdict[str, list[Item]] = defaultdict(list)
     totals: defaultdict[str, int] = defaultdict(int)
@@ -110,9 +115,18 @@ def _unread_items(uids: Sequence[str]) -> tuple[dict[str, list[Item]], dict[str,
 
 
 def page(
-    uid: str, *, before: UUID | None = None, limit: int = 50, unread: bool = False, kind: str | None = None
+    uid: str,
+    *,
+    before: UUID | None = None,
+    after: UUID | None = None,
+    limit: int = 50,
+    unread: bool = False,
+    kind: str | None = None,
 ) -> Page:
-    """Items of the inbox of `uid`, newest first: those older than `before`, at most `limit`, of one kind if asked."""
+    """Items of the inbox of `uid`, newest first, at most `limit`, of one kind if asked.
+
+    They are those next older than `before`, or those next newer than `after`; the newest where neither is given.
+    """
     now = clock.now()
     notifications = Notification.objects.filter(uid=uid)
     notifications = notifications.unread(now) if unread else notifications.visible(now)
@@ -123,14 +137,31 @@ def page(
     if before is not None:
         notifications = notifications.filter(id__lt=before)
         announcements = announcements.filter(item_id__lt=before)
-    items = [row.item() for row in notifications.order_by("-id")[: limit + 1]]
-    candidates = list(announcements.order_by("-item_id"))
+    if after is not None:
+        notifications = notifications.filter(id__gt=after)
+        announcements = announcements.filter(item_id__gt=after)
+    items = [row.item() for row in notifications.order_by("-id" if after is None else "id")[: limit + 1]]
+    candidates = list(announcements)
     read_at = dict(Receipt.objects.filter(uid=uid, announcement__in=candidates).values_list("announcement", "read_at"))
     items += [a.item(read_at.get(a.id)) for a in candidates if not (unread and a.id in read_at)]
-    items.sort(key=lambda item: item.id, reverse=True)
+    items.sort(key=lambda item: item.id, reverse=after is None)
     more = len(items) > limit
     items = items[:limit]
-    return Page(items, items[-1].id if more else None)
+    if not items:
+        return Page([], None)
+    # Whoever pages has seen what is on the other side.
+    if after is None:
+        return Page(items, items[-1].id if more else None, items[0].id if before is not None else None)
+    items.reverse()
+    return Page(items, items[-1].id, items[0].id if more else None)
+
+
+def kinds(uid: str) -> list[str]:
+    """The kinds of items in the inbox of `uid`, in alphabetical order."""
+    now = clock.now()
+    found = Notification.objects.visible(now).filter(uid=uid).order_by().values_list("kind").distinct()
+    general = _visible_announcements(uid, now).order_by().values_list("kind").distinct()
+    return sorted({kind for (kind,) in [*found, *general]})
 
 
 def get(uid: str, item_id: UUID) -> Item | None:
