@@ -78,6 +78,11 @@ class Conf:
     announcement_days: float = 7.0
     """Validity of an announcement made in Python or on the command line without an end."""
     idempotency_days: float = 7.0
+    rpc_max_bytes: int = 256 * 1024
+    rpc_max_batch: int = 50
+    """Calls in one JSON-RPC batch."""
+    rpc_calls_per_minute: int = 6_000
+    """JSON-RPC calls that one service key may make on one node; a minute's worth may come at once."""
     second_approver: bool = False
     """In the admin, an announcement is published by somebody other than those who wrote it."""
 
@@ -97,11 +102,16 @@ def from_mapping(values: Mapping[str, Any]) -> Conf:
                 wrong.append(f"{name} must be a list")
                 continue
             value = tuple(value)
+            if name == "JWT_EXTRA_KEYS" and not all(isinstance(key, JWTKey) for key in value):
+                wrong.append(f"{name} must be a list of JWTKey")
         elif isinstance(default, bool):
             if not isinstance(value, bool):
                 wrong.append(f"{name} must be True or False")
-        elif isinstance(default, int | float) and (
-            isinstance(value, bool) or not isinstance(value, int | float) or value < 0
+        elif isinstance(default, int):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                wrong.append(f"{name} must be a whole number, not negative")
+        elif isinstance(default, float) and (
+            isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf")
         ):
             wrong.append(f"{name} must be a number, not negative")
         given[known[name].name] = value

@@ -16,6 +16,8 @@ from notifications import clock, metrics
 from notifications.channel_layer import Membership
 from notifications.conf import conf
 from notifications.connection import Connection
+from notifications.delivered import Delivered
+from notifications.presence import Here
 from notifications.protocol import frames
 from notifications.protocol.events import Event, Op
 from notifications.protocol.frames import CloseCode
@@ -87,6 +89,8 @@ class Hub:
         self.users: dict[str, User] = {}
         self.membership = Membership(self.users.__contains__, self.handle)
         self.settle: Callable[[Event, list[Connection]], None] = self.push
+        self.here = Here()
+        self.delivered = Delivered()
         self.size = 0
         self._seen: OrderedDict[tuple[UUID, str | None], tuple[Op, float]] = OrderedDict()
         self._broadcasts: deque[Event] = deque()
@@ -105,6 +109,7 @@ class Hub:
             user = self.users[connection.uid] = User()
         user.connections.append(connection)
         self.size += 1
+        self.here.note(connection.uid, len(user.connections))
         while len(user.connections) > conf().max_connections_per_uid:
             oldest = user.connections[0]
             self.detach(oldest)
@@ -118,6 +123,7 @@ class Hub:
             return
         user.connections.remove(connection)
         self.size -= 1
+        self.here.note(connection.uid, len(user.connections))
         if not user.connections:
             del self.users[connection.uid]
             self.membership.left(connection.uid)
@@ -129,6 +135,7 @@ class Hub:
             return
         user.replace(snapshot)
         connection.replayed = frozenset(snapshot.ids)
+        self.delivered.note(snapshot.ids)
         connection.opening = False
         buffered, connection.buffer = connection.buffer, []
         for event in buffered:
@@ -172,7 +179,10 @@ class Hub:
             return
         user = self.users[event.uid]
         if event.op == Op.CREATED:
-            _count(event, self._deliver(event, user, event.uid, {}))
+            sent = self._deliver(event, user, event.uid, {})
+            if sent:
+                self.delivered.note(event.ids)
+            _count(event, sent)
         else:
             self._tell(event, user, user.connections, {})
 
@@ -187,6 +197,8 @@ class Hub:
             user.unread.add(item_id)
             connection.send(frames.notification(event.head, user.count))
             sent += 1
+        if sent and event.uid is not None:
+            self.delivered.note(event.ids)
         _count(event, sent)
 
     def resync_all(self) -> None:

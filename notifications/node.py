@@ -5,12 +5,13 @@ import logging
 import random
 import socket
 import time
+from contextlib import suppress
 from math import ceil
 from weakref import WeakKeyDictionary
 
 from django.db.models import Max
 
-from notifications import clock, metrics, unread_index
+from notifications import clock, metrics, presence, unread_index
 from notifications.channel_layer import publisher
 from notifications.conf import conf
 from notifications.connection import Connection
@@ -43,22 +44,32 @@ class Node:
         """Begin on the running event loop."""
         loop = asyncio.get_running_loop()
         publisher.serve_on(loop)
+        presence.serve(self.hub.here)
         self._tasks = [
             loop.create_task(self.hub.membership.receive(), name="notifications-receive"),
             loop.create_task(self.hub.membership.keep(), name="notifications-membership"),
             loop.create_task(self.tail.run(), name="notifications-tail"),
             loop.create_task(self._sweep(), name="notifications-sweep"),
             loop.create_task(self._obey(), name="notifications-obey"),
+            loop.create_task(self.hub.delivered.keep(), name="notifications-delivered"),
         ]
         if conf().redis_urls:
-            self._tasks.append(loop.create_task(self._guard(), name="notifications-index-guard"))
+            self._tasks += [
+                loop.create_task(self._guard(), name="notifications-index-guard"),
+                loop.create_task(self.hub.here.keep(), name="notifications-presence"),
+            ]
 
     async def stop(self) -> None:
         """End the tasks. Connections are left to the server."""
         publisher.serve_on(None)
+        presence.serve(None)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        # Nobody has to wait for the last news of a node: what cannot be told now ends by itself.
+        with suppress(Exception):
+            await asyncio.to_thread(self.hub.here.goodbye)
+            await self.hub.delivered.flush()
 
     async def drain(self, seconds: float) -> None:
         """Send every socket away within `seconds`: `reconnect` now, then a close with 4200 at a moment of its own.
