@@ -1,7 +1,7 @@
 """What every call that stores items does first, whatever it makes: check what it was given, and say what it said."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import MAXYEAR, datetime
 from typing import Any
 from uuid import UUID
 
@@ -36,10 +36,13 @@ def wrong_uid(uid: object) -> dict[str, Any] | None:
 
 
 def wrong_moment(name: str, moment: object) -> dict[str, Any] | None:
-    """What is wrong with the parameter `name` as a moment, in the form of `InvalidContent.errors`; None may be left out."""
-    if moment is None or (isinstance(moment, datetime) and moment.tzinfo is not None):
+    """What is wrong with the parameter `name` as a moment, in the form of `InvalidContent.errors`, or None."""
+    if moment is None:
         return None
-    return {"loc": [name], "msg": "must be a moment with its time zone"}
+    if not isinstance(moment, datetime) or moment.utcoffset() is None:
+        return {"loc": [name], "msg": "must be a moment with its time zone"}
+    # In the last year that Python knows, another zone's midnight or a week later may be no moment any more.
+    return None if 1970 < moment.year < MAXYEAR else {"loc": [name], "msg": f"must be between 1971 and {MAXYEAR - 1}"}
 
 
 def columns(content: Content) -> dict[str, Any]:

@@ -122,9 +122,8 @@ def publish_announcement(announcement_id: UUID, *, by: str = "") -> bool:
             setattr(announcement, name, value)
         if live_at <= now:
             item = announcement.item()
-            transaction.on_commit(
-                lambda: publisher.put(Event(Op.CREATED, None, (item.id,), head=encode(item))), robust=True
-            )
+            event = Event(Op.CREATED, None, (item.id,), head=encode(item))
+            transaction.on_commit(lambda: publisher.put(event), robust=True)
     return True
 
 

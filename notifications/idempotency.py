@@ -64,7 +64,8 @@ def _fresh(source: str, key: str) -> IdempotencyKey | None:
 def _sorted(value: Any) -> Any:
     """The value with its objects' keys in order: content is the same however the caller ordered it."""
     if isinstance(value, dict):
-        return {key: _sorted(value[key]) for key in sorted(value)}
+        # By their text: Python's keys may be numbers too, which JSON turns into strings.
+        return {key: _sorted(value[key]) for key in sorted(value, key=str)}
     if isinstance(value, list | tuple):
         return [_sorted(inner) for inner in value]
     return value

@@ -6,12 +6,15 @@ It is optional, and only ever an index: losing it, filling it up or being cut of
 that are under way, and the lease of whoever is filling it. Three rules keep it right under any interleaving:
 
 1. A writer makes itself known in Redis *before* its transaction commits, and applies its change after. Meanwhile the
-   index is neither used nor filled, and any fill under way is void. Two writers at once void the index.
-   A writer that is killed leaves its mark, which ends after `WRITER_SECONDS`; until then the database answers.
-2. A writer that cannot reach Redis says so in the database, in the same transaction (`Unindexed`). Every node looks
-   there twice a second, and trusts the index only if it has looked within `TRUST_SECONDS`. Whoever can reach Redis
-   voids what is named there. The one thing that must not be seen to go back, a confirmed read, is confirmed only
-   `SETTLE_SECONDS` later: by then no node trusts an index from before it.
+   index is neither used nor filled, and any fill under way is void. Two writers at once void the index. A writer that
+   is killed leaves two marks: one in the state, which makes that state void for good, and one among the writers, which
+   keeps others from filling it anew until it ends after `WRITER_SECONDS`.
+2. A writer that cannot reach Redis says so in the database (`Unindexed`): before its commit in the same transaction,
+   after it in one more. Every node looks there twice a second, and trusts the index only if it has looked within
+   `TRUST_SECONDS`. Whoever can reach Redis voids what is named there, and strikes it out when every node has had the
+   time to see it. What a node replayed from an index that had become wrong just before, it replays anew. The one thing
+   that must not be seen to go back, a confirmed read, is confirmed only `SETTLE_SECONDS` later: by then no node trusts
+   an index from before it.
 3. What time alone changes (an item expires, an announcement begins or ends) is in the state as `until`; publishing or
    withdrawing an announcement changes a version that every state carries.
 
@@ -24,7 +27,7 @@ import time
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -35,22 +38,28 @@ from django.dispatch import receiver
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from notifications import clock
+from notifications import clock, metrics
 from notifications.conf import conf
 from notifications.models import Unindexed
 
 logger = logging.getLogger(__name__)
 
-WRITER_SECONDS = 300
+# Longer than a transaction may last. The price is that for so long after a writer was killed or rolled back the
+# database answers for the uids it wrote to.
+WRITER_SECONDS = 900
 LEASE_SECONDS = 10
 TTL_SECONDS = 6 * 3600
 POLL_SECONDS = 0.5
 TRUST_SECONDS = 0.6
 SETTLE_SECONDS = 0.7
+# Rows of `Unindexed` stay so long after they were first seen: every node that trusts its index polls meanwhile.
+KEEP_SECONDS = 1.5
 # Nobody waits longer for Redis, and after a failure nobody tries for a second.
 TIMEOUT_SECONDS = 0.25
 AWAY_SECONDS = 1.0
 BATCH = 200
+# Rows of `Unindexed` that one poll reads. Where there are more, nobody's index is trusted.
+ROWS_MAX = 10_000
 
 
 @dataclass(slots=True)
@@ -67,6 +76,17 @@ class Lease:
     uid: str
     token: str
     version: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """What operators should know of one Redis. Where it could not be asked, `error` says why and the rest is empty."""
+
+    address: str
+    error: str = ""
+    maxmemory_policy: str = ""
+    persistent: bool = False
+    clock: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -88,26 +108,31 @@ class Change:
         for uid, token in self.tokens.items():
             new = (added or {}).get(uid, {})
             until = min((_ms(at) for _, at in new.values() if at is not None), default=_NEVER)
-            args: list[Any] = [token, clock.now_ms(), until, conf().replay_limit, len(new)]
+            args: list[Any] = [token, until, conf().replay_limit, len(new)]
             for item_id, (text, _) in new.items():
                 args += [str(item_id), text]
             args += [str(item_id) for item_id in (removed or {}).get(uid, ())]
             calls.append((uid, "done", args))
-        _run(calls)
+        missed = [uid for (uid, _, _), answer in zip(calls, _run(calls), strict=True) if answer is None]
+        if missed:
+            self.settle = SETTLE_SECONDS
+            _note_unindexed(missed)
+
+
+def _note_unindexed(uids: Iterable[str]) -> None:
+    Unindexed.objects.bulk_create([Unindexed(uid=uid) for uid in uids], batch_size=500)
 
 
 def begin(uids: Sequence[str]) -> Change:
     """Announce, inside the transaction and before anything is written, that the unread of `uids` will change."""
     if not conf().redis_urls:
         return Change()
-    now = clock.now_ms()
     token = secrets.token_hex(8)
-    args = [token, now, now + WRITER_SECONDS * 1000, WRITER_SECONDS * 1000]
-    answers = _run([(uid, "begin", args) for uid in uids])
+    answers = _run([(uid, "begin", [token, WRITER_SECONDS * 1000]) for uid in uids])
     change = Change(tokens={uid: token for uid, answer in zip(uids, answers, strict=True) if answer is not None})
     unreached = [uid for uid in uids if uid not in change.tokens]
     if unreached:
-        Unindexed.objects.bulk_create([Unindexed(uid=uid) for uid in unreached], batch_size=500)
+        _note_unindexed(unreached)
         change.settle = SETTLE_SECONDS
     return change
 
@@ -117,17 +142,18 @@ class EveryonesChange:
 
     def __init__(self) -> None:
         self._token = secrets.token_hex(8)
-        shards = _shards()
-        now = clock.now_ms()
-        args = [self._token, now + WRITER_SECONDS * 1000, WRITER_SECONDS * 1000]
-        reached = [shard.run([("", "begin_all", args)])[0] is not None for shard in shards]
-        if not all(reached):
-            Unindexed.objects.create(uid="")
+        if not _on_every_shard("begin_all", [self._token, WRITER_SECONDS * 1000]):
+            _note_unindexed([""])
 
     def done(self) -> None:
-        """Give every shard a new version: all that was filled before is void."""
-        for shard in _shards():
-            shard.run([("", "done_all", [self._token, secrets.token_hex(8)])])
+        """Strike out the mark of this writer: the indexes may be filled again."""
+        if not _on_every_shard("done_all", [self._token]):
+            _note_unindexed([""])
+
+
+def _on_every_shard(script: str, args: Sequence[Any]) -> bool:
+    answers = [shard.run([("", script, args)])[0] for shard in _shards()]
+    return all(answer is not None for answer in answers)
 
 
 # --- reading and filling
@@ -161,7 +187,7 @@ def fill(lease: Lease, items: Mapping[UUID, str], until: datetime | None) -> Non
     index: the database counts it.
     """
     ends = _NEVER if until is None else _ms(until)
-    args: list[Any] = [lease.token, clock.now_ms(), lease.version, ends, TTL_SECONDS * 1000]
+    args: list[Any] = [lease.token, lease.version, ends, TTL_SECONDS * 1000]
     for item_id, text in items.items():
         args += [str(item_id), text]
     _run([(lease.uid, "fill", args)])
@@ -177,28 +203,36 @@ class Guard:
         self.distrusted: frozenset[str] = frozenset()
         self._everyone = False
         self._polled_at = float("-inf")
+        self._first_seen: dict[int, float] = {}
 
     def trusted(self) -> bool:
         """Whether the database was asked lately enough to trust the index of anybody."""
         return not self._everyone and time.monotonic() - self._polled_at < TRUST_SECONDS
 
-    def poll(self) -> None:
-        """Ask the database which indexes are stale, void them in Redis, and strike out those that are done."""
+    def poll(self) -> frozenset[str]:
+        """Ask the database which indexes are stale, void them in Redis, and strike out those that are done.
+
+        Gives the uids that were not known to be stale before; the empty uid stands for everyone.
+        """
         begun = time.monotonic()
-        rows = list(Unindexed.objects.values_list("id", "uid")[:10_000])
+        rows = list(Unindexed.objects.order_by("id").values_list("id", "uid")[:ROWS_MAX])
         uids = {uid for _, uid in rows}
-        self._everyone = "" in uids or len(rows) == 10_000
+        self._everyone = "" in uids or len(rows) == ROWS_MAX
         self.distrusted = frozenset(uids)
         self._polled_at = begun
+        fresh = frozenset("" if self._everyone else uid for row_id, uid in rows if row_id not in self._first_seen)
+        self._first_seen = {row_id: self._first_seen.get(row_id, begun) for row_id, _ in rows}
         personal = sorted(uids - {""})
         voided = {
             uid for uid, answer in zip(personal, _run([(u, "void", []) for u in personal]), strict=True) if answer
         }
-        if "" in uids and all(shard.run([("", "void_all", [secrets.token_hex(8)])])[0] for shard in _shards()):
+        if "" in uids and _on_every_shard("void_all", [secrets.token_hex(8)]):
             voided.add("")
-        done = [row_id for row_id, uid in rows if uid in voided]
+        old = begun - KEEP_SECONDS
+        done = [row_id for row_id, uid in rows if uid in voided and self._first_seen[row_id] <= old]
         for start in range(0, len(done), 500):
             Unindexed.objects.filter(id__in=done[start : start + 500]).delete()
+        return fresh
 
 
 _guard = Guard()
@@ -206,6 +240,11 @@ poll = _guard.poll
 
 
 # --- Redis
+
+
+def server_states() -> list[ServerState]:
+    """The state of every Redis, as it is now."""
+    return [shard.state() for shard in _shards()]
 
 
 class Shard:
@@ -222,6 +261,27 @@ class Shard:
         self._scripts = {name: self._client.register_script(text) for name, text in _SCRIPTS.items()}
         self._away_until = 0.0
 
+    def state(self) -> ServerState:
+        """Ask this server about itself."""
+        at = self._client.connection_pool.connection_kwargs
+        address = str(at.get("path") or f"{at.get('host')}:{at.get('port')}")
+        try:
+            info: Any = self._client.info("everything")
+            seconds, microseconds = self._client.time()
+        except (redis.RedisError, OSError) as error:
+            return ServerState(address, error=str(error) or type(error).__name__)
+        try:
+            snapshots: Any = self._client.config_get("save")
+        except redis.RedisError:
+            # A server that lends no CONFIG is a hosted one, which tells nothing of its snapshots.
+            snapshots = {}
+        return ServerState(
+            address,
+            maxmemory_policy=str(info.get("maxmemory_policy", "")),
+            persistent=bool(info.get("aof_enabled") or snapshots.get("save")),
+            clock=datetime.fromtimestamp(seconds + microseconds / 1e6, UTC),
+        )
+
     def run(self, calls: Sequence[tuple[str, str, Sequence[Any]]]) -> list[Any]:
         """Run scripts, each `(uid, name, arguments)`; an answer each, None for what failed."""
         answers: list[Any] = []
@@ -236,6 +296,7 @@ class Shard:
                     self._scripts[name](keys=_keys(uid), args=args, client=pipeline)
                 results = pipeline.execute(raise_on_error=False)
             except (redis.RedisError, OSError) as error:
+                metrics.redis_errors.labels("index").inc()
                 logger.warning("unread index: Redis is away, the database answers (%s)", error)
                 self._away_until = time.monotonic() + AWAY_SECONDS
                 answers += [None] * len(batch)
@@ -243,6 +304,7 @@ class Shard:
             for result in results:
                 if isinstance(result, Exception):
                     # Out of memory, read only, no permission: this call did not happen.
+                    metrics.redis_errors.labels("index").inc()
                     logger.warning("unread index: Redis refused (%s)", result)
                     answers.append(None)
                 else:
@@ -295,24 +357,35 @@ def _ms(moment: datetime) -> int:
 _NEVER = 2**52
 
 # KEYS: 1 the hash, 2 its state, 3 its writers, 4 its lease, 5 the announcements' version, 6 the announcements' writers.
-_COMMON = """
-local function busy(now)
+# Marks end by Redis's own clock: a writer's may be hours off.
+_NOW = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local function mark(key, token, ms)
+  redis.call('ZADD', key, string.format('%.0f', now + ms), token)
+  redis.call('PEXPIRE', key, ms)
+end
+local function busy()
   return redis.call('ZCOUNT', KEYS[3], now, '+inf') > 0 or redis.call('ZCOUNT', KEYS[6], now, '+inf') > 0
 end
-local function whole()
-  local n = redis.call('HGET', KEYS[2], 'n')
-  return n and redis.call('HLEN', KEYS[1]) == tonumber(n)
+"""
+# A state without its count is void, as is one that does not fit the hash, or that a writer has marked.
+_WHOLE = """
+local function whole(writer)
+  local state = redis.call('HMGET', KEYS[2], 'n', 'writer')
+  return state[1] and state[2] == writer and redis.call('HLEN', KEYS[1]) == tonumber(state[1])
 end
 """
 _SCRIPTS = {
-    # ARGV: token, now, lease milliseconds
-    "look_up": _COMMON
+    # ARGV: token, the asker's time, lease milliseconds
+    "look_up": _NOW
+    + _WHOLE
     + """
-if busy(ARGV[2]) then return {'busy'} end
+if busy() then return {'busy'} end
 local version = redis.call('GET', KEYS[5])
 if not version then version = ARGV[1]; redis.call('SET', KEYS[5], version) end
 local state = redis.call('HMGET', KEYS[2], 'version', 'until')
-if whole() and state[1] == version and tonumber(state[2]) > tonumber(ARGV[2]) then
+if whole(false) and state[1] == version and tonumber(state[2]) > tonumber(ARGV[2]) then
   local items = redis.call('HGETALL', KEYS[1])
   table.insert(items, 1, 'hit')
   return items
@@ -320,43 +393,48 @@ end
 redis.call('SET', KEYS[4], ARGV[1], 'PX', ARGV[3])
 return {'lease', version}
 """,
-    # ARGV: token, now, version, until, ttl, then id and text of each item
-    "fill": _COMMON
+    # ARGV: token, version, until, ttl, then id and text of each item
+    "fill": _NOW
     + """
-if busy(ARGV[2]) or redis.call('GET', KEYS[4]) ~= ARGV[1] or redis.call('GET', KEYS[5]) ~= ARGV[3] then return 0 end
+if busy() or redis.call('GET', KEYS[4]) ~= ARGV[1] or redis.call('GET', KEYS[5]) ~= ARGV[2] then return 0 end
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[4])
-for i = 6, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
-redis.call('HSET', KEYS[2], 'n', (#ARGV - 5) / 2, 'version', ARGV[3], 'until', ARGV[4])
-redis.call('PEXPIRE', KEYS[1], ARGV[5])
-redis.call('PEXPIRE', KEYS[2], ARGV[5])
+for i = 5, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+redis.call('HSET', KEYS[2], 'n', (#ARGV - 4) / 2, 'version', ARGV[2], 'until', ARGV[3])
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+redis.call('PEXPIRE', KEYS[2], ARGV[4])
 return 1
 """,
-    # ARGV: token, now, end of the mark, milliseconds of the mark
-    "begin": """
-redis.call('DEL', KEYS[4])
-if redis.call('ZCOUNT', KEYS[3], ARGV[2], '+inf') > 0 then redis.call('DEL', KEYS[1], KEYS[2]) end
-redis.call('ZADD', KEYS[3], ARGV[3], ARGV[1])
-redis.call('PEXPIRE', KEYS[3], ARGV[4])
-return 1
-""",
-    # ARGV: token, now, until, most items, number of new items, then id and text of each, then ids to take away
-    "done": _COMMON
+    # ARGV: token, milliseconds of the mark
+    "begin": _NOW
     + """
-if whole() and redis.call('ZSCORE', KEYS[3], ARGV[1]) then
-  -- Without its count the index is void: memory may run out half-way.
+redis.call('DEL', KEYS[4])
+if redis.call('HEXISTS', KEYS[2], 'writer') == 1 then
+  redis.call('DEL', KEYS[1], KEYS[2])
+elseif redis.call('EXISTS', KEYS[2]) == 1 then
+  redis.call('HSET', KEYS[2], 'writer', ARGV[1])
+end
+mark(KEYS[3], ARGV[1], ARGV[2])
+return 1
+""",
+    # ARGV: token, until, most items, number of new items, then id and text of each, then ids to take away
+    "done": _WHOLE
+    + """
+if whole(ARGV[1]) and redis.call('ZSCORE', KEYS[3], ARGV[1]) then
+  -- First void, for memory may run out half-way.
   redis.call('HDEL', KEYS[2], 'n')
-  local at = 6
-  for _ = 1, tonumber(ARGV[5]) do
+  local at = 5
+  for _ = 1, tonumber(ARGV[4]) do
     redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1])
     at = at + 2
   end
   for i = at, #ARGV do redis.call('HDEL', KEYS[1], ARGV[i]) end
   local n = redis.call('HLEN', KEYS[1])
-  if n > tonumber(ARGV[4]) then
+  if n > tonumber(ARGV[3]) then
     redis.call('DEL', KEYS[1], KEYS[2])
   else
-    local ends = math.min(tonumber(ARGV[3]), tonumber(redis.call('HGET', KEYS[2], 'until')))
+    local ends = math.min(tonumber(ARGV[2]), tonumber(redis.call('HGET', KEYS[2], 'until')))
     redis.call('HSET', KEYS[2], 'n', n, 'until', string.format('%.0f', ends))
+    redis.call('HDEL', KEYS[2], 'writer')
     local ttl = redis.call('PTTL', KEYS[2])
     if ttl > 0 then redis.call('PEXPIRE', KEYS[1], ttl) end
   end
@@ -367,14 +445,16 @@ redis.call('ZREM', KEYS[3], ARGV[1])
 return 1
 """,
     "void": "redis.call('DEL', KEYS[1], KEYS[2], KEYS[4]) return 1",
-    # ARGV: token, end of the mark, milliseconds of the mark
-    "begin_all": """
-redis.call('ZADD', KEYS[6], ARGV[2], ARGV[1])
-redis.call('PEXPIRE', KEYS[6], ARGV[3])
+    # A new version voids all that was filled before, even if this writer is killed.
+    # ARGV: token, milliseconds of the mark
+    "begin_all": _NOW
+    + """
+redis.call('SET', KEYS[5], ARGV[1])
+mark(KEYS[6], ARGV[1], ARGV[2])
 return 1
 """,
-    # ARGV: token, new version
-    "done_all": "redis.call('SET', KEYS[5], ARGV[2]) redis.call('ZREM', KEYS[6], ARGV[1]) return 1",
+    # ARGV: token. The mark may be lost (Redis came back empty), and something filled meanwhile: a new version again.
+    "done_all": "redis.call('SET', KEYS[5], ARGV[1] .. 'd') redis.call('ZREM', KEYS[6], ARGV[1]) return 1",
     # ARGV: new version
     "void_all": "redis.call('SET', KEYS[5], ARGV[1]) return 1",
 }
