@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as CheckWarning
-from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt import settings as simplejwt
 
 from notifications.conf import Conf, from_mapping
 
@@ -27,9 +27,9 @@ def check_settings(**_: Any) -> list[CheckMessage]:
 @register(Tags.security, deploy=True)
 def check_keys(**_: Any) -> list[CheckMessage]:
     """E010: JWT signing key under 256 bits (RFC 7518 section 3.2). E011: the same as SECRET_KEY. W012: no origins."""
-    key = api_settings.SIGNING_KEY or ""
+    key = simplejwt.api_settings.SIGNING_KEY or ""
     messages: list[CheckMessage] = []
-    if api_settings.ALGORITHM.startswith("HS"):
+    if simplejwt.api_settings.ALGORITHM.startswith("HS"):
         if len(key.encode()) < MIN_KEY_BYTES:
             hint = "Generate one: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
             messages.append(Error("The JWT signing key has under 256 bits.", hint=hint, id="notifications.E010"))

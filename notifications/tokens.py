@@ -1,5 +1,7 @@
 """Access tokens: who a bearer is. JWTs by simplejwt's backends, with the project's own `SIMPLE_JWT` settings."""
 
+import logging
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -8,16 +10,26 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.core.signals import setting_changed
 from django.dispatch import receiver
+from jwt import PyJWKClient, PyJWKClientError, PyJWTError
+from rest_framework_simplejwt import settings as simplejwt
 from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import TokenBackendError
-from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import AccessToken
 
 from notifications.conf import conf
 from notifications.exceptions import TokenRefused
 from notifications.protocol.items import uid_problem
 
+logger = logging.getLogger(__name__)
+
 TOKEN_MAX_BYTES = 8 * 1024
+# A key server that does not answer holds up nobody for longer.
+JWKS_TIMEOUT = 5.0
+# Keys are fetched anew every five minutes, and when a token names an unknown one; but never more often than this,
+# whoever sends such tokens, and whether the key server answers or not.
+JWKS_COOLDOWN = 10.0
+# The last moment that a datetime can hold.
+LATEST = 253_402_300_799
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +53,8 @@ def verify(raw: str) -> Claims:
             payload = backend.decode(raw)  # type: ignore[arg-type]  # simplejwt annotates its own Token, takes text
         except TokenBackendError as error:
             reason = str(error)
-        # PyJWT: a huge `exp` overflows, a lone surrogate cannot be encoded, odd headers give type errors.
-        except (ValueError, TypeError, OverflowError, RecursionError):
+        # PyJWT: a lone surrogate cannot be encoded, odd claims and headers overflow, recurse or give type errors.
+        except (ValueError, TypeError, OverflowError, RecursionError, AttributeError, PyJWTError):
             reason = "malformed token"
         else:
             return _claims(payload)
@@ -59,18 +71,22 @@ async def averify(raw: str) -> Claims:
 def issue(uid: str, lifetime: timedelta) -> str:
     """A new access token of `uid`, signed as `SIMPLE_JWT` says; raises `TokenBackendError` where it cannot sign."""
     token = AccessToken()
-    token[api_settings.USER_ID_CLAIM] = uid
+    token[simplejwt.api_settings.USER_ID_CLAIM] = uid
     token.set_exp(lifetime=lifetime)
-    return str(token)
+    own = _backends()[0]
+    if not own.signing_key:
+        raise TokenBackendError("there is no signing key here: this platform only verifies tokens")
+    return own.encode(token.payload)
 
 
 def _claims(payload: dict[str, Any]) -> Claims:
-    if payload.get(api_settings.TOKEN_TYPE_CLAIM) != AccessToken.token_type:
+    settings = simplejwt.api_settings
+    if payload.get(settings.TOKEN_TYPE_CLAIM) != AccessToken.token_type:
         raise TokenRefused("not an access token")
     expires_at = payload.get("exp")
-    if not isinstance(expires_at, int | float) or isinstance(expires_at, bool):
-        raise TokenRefused("token without expiry")
-    uid = payload.get(api_settings.USER_ID_CLAIM)
+    if not isinstance(expires_at, int | float) or isinstance(expires_at, bool) or not 0 < expires_at <= LATEST:
+        raise TokenRefused("token without a usable expiry")
+    uid = payload.get(settings.USER_ID_CLAIM)
     if isinstance(uid, int) and not isinstance(uid, bool):
         uid = str(uid)
     if not isinstance(uid, str) or uid_problem(uid):
@@ -78,20 +94,47 @@ def _claims(payload: dict[str, Any]) -> Claims:
     return Claims(uid, float(expires_at))
 
 
+class KeySet(PyJWKClient):
+    """The keys at a JWKS address. While their server is away those it gave last stay good."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, timeout=JWKS_TIMEOUT, cooldown_duration=JWKS_COOLDOWN)
+        self._last: Any = None
+        self._asked_at = float("-inf")
+
+    def fetch_data(self) -> Any:
+        """The key set; raises `PyJWKClientError` where there never was one."""
+        if time.monotonic() - self._asked_at >= JWKS_COOLDOWN:
+            self._asked_at = time.monotonic()
+            try:
+                self._last = super().fetch_data()
+            except (PyJWTError, ValueError, OSError) as error:
+                # Also an answer that is no JSON, or holds no key.
+                logger.warning("the keys at %s could not be fetched (%s)", self.uri, type(error).__name__)
+        if self._last is None:
+            raise PyJWKClientError("no keys")
+        return self._last
+
+
 @lru_cache(maxsize=1)
 def _backends() -> tuple[TokenBackend, ...]:
+    # Through the module: simplejwt puts a new object there when its settings change.
+    settings = simplejwt.api_settings
+
     def backend(algorithm: str, key: str, verifying_key: str, jwks_url: str | None) -> TokenBackend:
-        return TokenBackend(
+        made = TokenBackend(
             algorithm,
             signing_key=key,
             verifying_key=verifying_key,
-            audience=api_settings.AUDIENCE,
-            issuer=api_settings.ISSUER,
-            jwk_url=jwks_url or None,
-            leeway=api_settings.LEEWAY,
+            audience=settings.AUDIENCE,
+            issuer=settings.ISSUER,
+            leeway=settings.LEEWAY,
         )
+        if jwks_url:
+            made.jwks_client = KeySet(jwks_url)
+        return made
 
-    own = backend(api_settings.ALGORITHM, api_settings.SIGNING_KEY, api_settings.VERIFYING_KEY, api_settings.JWK_URL)
+    own = backend(settings.ALGORITHM, settings.SIGNING_KEY, settings.VERIFYING_KEY, settings.JWK_URL)
     extra = (backend(k.algorithm, k.key, k.key, k.jwks_url) for k in conf().jwt_extra_keys)
     return own, *extra
 

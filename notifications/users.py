@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import CharField, Field, QuerySet, UUIDField, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Concat, Substr
-from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt import settings as simplejwt
 
 from notifications.conf import conf
 from notifications.protocol.items import UID_MAX
@@ -38,7 +38,7 @@ def joined(uids: Iterable[str]) -> dict[str, datetime]:
 
 def uid_of(user: Any) -> str:
     """The uid of a row of the user table: what its tokens carry."""
-    return str(getattr(user, api_settings.USER_ID_FIELD))
+    return str(getattr(user, simplejwt.api_settings.USER_ID_FIELD))
 
 
 def names(uids: Iterable[str]) -> dict[str, str]:
@@ -52,7 +52,7 @@ def everyone(joined_by: datetime | None = None) -> QuerySet[Any] | None:
     if conf().standalone:
         return None
     users = get_user_model()
-    found = users._default_manager.annotate(as_uid=spelled(users._meta.get_field(api_settings.USER_ID_FIELD)))
+    found = users._default_manager.annotate(as_uid=spelled(users._meta.get_field(simplejwt.api_settings.USER_ID_FIELD)))
     if _has("is_active"):
         found = found.filter(is_active=True)
     if joined_by is not None and _has("date_joined"):
@@ -73,7 +73,7 @@ def spelled(field: Any) -> Combinable:
 
 def _find(uids: set[str]) -> tuple[QuerySet[Any], "Field[Any, Any]"]:
     users = get_user_model()
-    field: Field[Any, Any] = users._meta.get_field(api_settings.USER_ID_FIELD)  # type: ignore[assignment]
+    field: Field[Any, Any] = users._meta.get_field(simplejwt.api_settings.USER_ID_FIELD)  # type: ignore[assignment]
     values = []
     for uid in uids:
         try:

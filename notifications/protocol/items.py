@@ -1,7 +1,7 @@
 """The item: what an inbox holds and what goes over the wire, whether a notification or an announcement."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
@@ -161,14 +161,15 @@ def _url(value: object) -> str | None:
         return None
     try:
         parts = urlsplit(text)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname)
+        # Reading the port checks it.
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         good = False
     return None if good else "must be a path or an http(s) address"
 
 
 def _data(value: object) -> str | None:
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return "must be an object"
     try:
         text = jsontext.dumps(value)

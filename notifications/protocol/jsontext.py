@@ -9,7 +9,9 @@ from typing import Any, NoReturn
 from notifications.exceptions import InvalidJSON, TooLarge
 
 MAX_DEPTH = 32
-_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+# Possessive, and a string without an end is one token too: a text of escaped quotes would else cost the square of its
+# length (256 KiB of them some minutes).
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _UNSAFE = re.compile("[\0\ud800-\udfff]")
 
 
