@@ -107,8 +107,11 @@ class Publisher:
     async def _drain(self) -> None:
         layer = get_channel_layer()
         failing = False
-        while self._queue:
-            queued_at, event = self._queue.popleft()
+        while True:
+            try:
+                queued_at, event = self._queue.popleft()
+            except IndexError:
+                break
             if failing and time.monotonic() - queued_at > STALE_SECONDS:
                 self._drop()
                 continue
@@ -212,8 +215,10 @@ class Membership:
         metrics.redis_errors.labels("channel_layer").inc()
         # Nobody waits for a layer that is away; each uid is tried again.
         self._away = True
-        for future in self._dirty.values():
+        for uid, future in self._dirty.items():
             _resolve(future)
+            # Whoever asks from now on waits for the next try.
+            self._dirty[uid] = None
 
     async def _begin(self) -> None:
         async with asyncio.timeout(conf().channel_layer_timeout):

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -66,16 +66,17 @@ class User:
         self.older = snapshot.unread - len(snapshot.ids)
         self.horizon = snapshot.ids[0] if self.older else None
 
-    def take_away(self, ids: Iterable[UUID]) -> bool:
-        """These are unread no more. True if any was among the older ones, which are only counted."""
-        older = 0
+    def horizon_passes(self, ids: Iterable[UUID]) -> bool:
+        """Whether any of `ids` is among the older ones, which are only counted."""
+        return self.horizon is not None and any(i < self.horizon and i not in self.unread for i in ids)
+
+    def take_away(self, ids: Iterable[UUID]) -> None:
+        """These are unread no more."""
         for item_id in ids:
             if item_id in self.unread:
                 self.unread.discard(item_id)
             elif self.horizon is not None and item_id < self.horizon:
-                older += 1
-        self.older = max(0, self.older - older)
-        return older > 0
+                self.older = max(0, self.older - 1)
 
 
 class Hub:
@@ -142,6 +143,9 @@ class Hub:
             if event.op == Op.CREATED:
                 if event.ids[0] not in connection.replayed:
                     self.settle(event, [connection])
+            elif event.op == Op.RESYNC or user.horizon_passes(event.ids):
+                # Whether the replay counted these older ones is not known here.
+                self._resync(connection)
             else:
                 self._tell(event, user, [connection], {})
 
@@ -161,7 +165,7 @@ class Hub:
         """Do what an event asks for, once: from whichever of the channel layer and the tail brings it first."""
         if event.op == Op.RESYNC:
             for connection in self._of(event.uid):
-                connection.on_resync()
+                self._resync(connection)
             return
         if event.uid is not None and event.uid not in self.users:
             return
@@ -194,6 +198,9 @@ class Hub:
             user = self.users.get(connection.uid)
             if user is None or self._is_over(item_id, event.uid, connection.uid):
                 continue
+            if user.horizon_passes(event.ids):
+                self._resync(connection)
+                continue
             user.unread.add(item_id)
             connection.send(frames.notification(event.head, user.count))
             sent += 1
@@ -204,7 +211,15 @@ class Hub:
     def resync_all(self) -> None:
         """Something may have been missed: every connection gets its inbox anew."""
         for connection in self.connections():
-            connection.on_resync()
+            self._resync(connection)
+
+    def resync_young(self, uids: Collection[str], seconds: float) -> None:
+        """Connections of `uids` (the empty one: of all) replayed within `seconds` get their inbox anew."""
+        since = clock.now_ms() - seconds * 1000
+        for uid in list(self.users) if "" in uids else uids:
+            for connection in self._of(uid):
+                if connection.snapshot_ms >= since:
+                    self._resync(connection)
 
     def forget_older_than(self, seconds: float) -> None:
         """Drop what was seen longer ago than the deepest look of the tail goes back."""
@@ -216,6 +231,13 @@ class Hub:
             del self._seen[key]
 
     # --- fan-out
+
+    def _resync(self, connection: Connection) -> None:
+        if connection.opening:
+            # What it is about to be replayed may have been read too early.
+            connection.buffer.append(Event(Op.RESYNC, connection.uid, ()))
+        else:
+            connection.on_resync()
 
     def _of(self, uid: str | None) -> list[Connection]:
         if uid is None:
@@ -243,6 +265,9 @@ class Hub:
                 connection.buffer.append(event)
             elif item_id in connection.replayed:
                 continue
+            elif user.horizon_passes(event.ids):
+                # One of those that the replay only counted, or one committed late: in either case no news to pop up.
+                self._resync(connection)
             elif made_ms <= connection.snapshot_ms + DOUBT_MS:
                 doubtful.append(connection)
             else:
@@ -267,10 +292,11 @@ class Hub:
                     self.detach(connection)
                     connection.close(CloseCode.SIGNED_OUT)
             return
-        if user.take_away(event.ids) and event.op == Op.RETRACTED:
+        if event.op == Op.RETRACTED and user.horizon_passes(event.ids):
             # Whether the older ones were unread is not known here.
             for connection in user.connections:
-                connection.on_resync()
+                self._resync(connection)
+        user.take_away(event.ids)
         count = user.count
         text = texts.get(count)
         if text is None:

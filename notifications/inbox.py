@@ -271,10 +271,10 @@ def _mark(
             Receipt.objects.bulk_create(new, ignore_conflicts=True)
             fresh += [r.announcement.item_id for r in new if r.announcement.item_id is not None]
         unread = unread_counts([uid])[uid]
-        transaction.on_commit(lambda: change.done(removed={uid: done}))
+        transaction.on_commit(lambda: change.done(removed={uid: done}), robust=True)
         if fresh:
             transaction.on_commit(lambda: metrics.reads.labels(via).inc(len(fresh)))
-            transaction.on_commit(lambda: _tell(uid, sorted(fresh), origin))
+            transaction.on_commit(lambda: _tell(uid, sorted(fresh), origin), robust=True)
     return ReadResult(sorted(done)[-IDS_MAX:], unread, change.settle)
 
 

@@ -25,6 +25,8 @@ from notifications.tail import Tail
 logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 1.0
+# Who was replayed so lately may have been answered from an index that a poll found stale just now.
+YOUNG_SECONDS = 2.0
 # A drain sends sockets away at least this quickly: any node takes so many newcomers without noticing.
 GENTLE_CLOSES_PER_SECOND = 100
 # This machine, as `manage.py drain` names it.
@@ -122,7 +124,7 @@ class Node:
         """Keep asking the database whose unread index is not to be trusted."""
         while True:
             try:
-                await in_thread(unread_index.poll)
+                self.hub.resync_young(await in_thread(unread_index.poll), YOUNG_SECONDS)
             except Exception as error:  # the index is not used until the database answers again
                 logger.warning("unread index: the guard could not ask the database (%s)", error)
             await asyncio.sleep(unread_index.POLL_SECONDS)
@@ -163,7 +165,7 @@ class Node:
             if monotonic >= connection.next_ping:
                 connection.next_ping = monotonic + settings.heartbeat_interval
                 connection.send(frames.PING)
-            prune_replayed(connection, settings.tail_deep_window)
+            prune_replayed(connection, 2 * settings.tail_deep_window)
 
     def _end(self, connection: Connection, code: CloseCode) -> None:
         self.hub.detach(connection)

@@ -11,6 +11,7 @@ from django.db.models import Q
 from notifications import clock
 from notifications.exceptions import InvalidContent, NotFound, ServiceKeyRefused
 from notifications.models import SOURCE_MAX, ServiceKey
+from notifications.protocol.jsontext import safe
 
 # A key that was revoked elsewhere must stop working within 5 s (security.md S14).
 CACHE_SECONDS = 4.0
@@ -26,13 +27,13 @@ def create(name: str, scopes: Iterable[str], expires_at: datetime | None = None)
     """
     wanted = list(dict.fromkeys(scopes))
     errors = []
-    if not 1 <= len(name.strip()) <= SOURCE_MAX:
-        errors.append({"loc": ["name"], "msg": f"must have 1 to {SOURCE_MAX} characters"})
+    if not 1 <= len(name.strip()) <= SOURCE_MAX or not safe(name):
+        errors.append({"loc": ["name"], "msg": f"must have 1 to {SOURCE_MAX} characters, no NUL or lone surrogates"})
     unknown = [s for s in wanted if s not in ServiceKey.Scope.values]
     if unknown or not wanted:
         errors.append({"loc": ["scopes"], "msg": f"must be some of {', '.join(ServiceKey.Scope.values)}"})
-    if expires_at is not None and expires_at <= clock.now():
-        errors.append({"loc": ["expires_at"], "msg": "must be in the future"})
+    if expires_at is not None and (expires_at.utcoffset() is None or expires_at <= clock.now()):
+        errors.append({"loc": ["expires_at"], "msg": "must be in the future, with its time zone"})
     if errors:
         raise InvalidContent(errors)
     prefix, secret = secrets.token_hex(6), secrets.token_urlsafe(32)

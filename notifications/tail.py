@@ -13,10 +13,10 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Max, Q
-from django.db.models.functions import Coalesce, Now
+from django.db import connection as database
+from django.db.models import Q
 
-from notifications import clock, metrics, users
+from notifications import clock, metrics, models, users
 from notifications.conf import conf
 from notifications.connection import Connection
 from notifications.database import in_thread
@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 # Added to every window: transactions commit a little after their rows are stamped, and looks are a little late.
 SLACK_SECONDS = 2.0
+# Asked so slowly, the database's clock says too little about the present.
+CLOCK_ROUND_TRIP_MAX = 0.5
 # Uids looked up in one query when the users of open sockets are checked again.
 RECHECK_BATCH = 500
 
@@ -42,7 +44,8 @@ class Tail:
         self._doubts: defaultdict[UUID, list[tuple[Event, list[Connection]]]] = defaultdict(list)
         self._settling: asyncio.Task[None] | None = None
         self._looked_at: float | None = None
-        self._deep_at = time.monotonic()
+        self._deep_at = float("-inf")
+        self._writing: dict[str, datetime] = {}
         self._rechecked_at = time.monotonic()
         self.repaired = 0
         hub.settle = self.settle
@@ -73,8 +76,7 @@ class Tail:
             self._hub.resync_all()
         elif self._looked_at is not None and now - self._looked_at > window:
             window = settings.tail_deep_window
-        database_now, events = await in_thread(self._changes, window + SLACK_SECONDS)
-        clock.follow(database_now)
+        events = await in_thread(self._changes, window + SLACK_SECONDS)
         self._looked_at = now
         if deep:
             self._deep_at = now
@@ -131,12 +133,18 @@ class Tail:
                         self._hub.detach(connection)
                         connection.close(CloseCode.SIGNED_OUT)
 
-    def _changes(self, seconds: float) -> tuple[datetime, list[Event]]:
+    def _changes(self, seconds: float) -> list[Event]:
         """What changed in the last `seconds` and concerns this hub. Runs in a worker thread; only reads the hub."""
-        # Now() in a query needs a table; a row that does not exist costs nothing to look for.
-        nobody = Disconnection.objects.filter(pk=UUID(int=0))
-        database_now: datetime = nobody.aggregate(now=Coalesce(Max(Now()), Now()))["now"]
+        asked = time.monotonic()
+        database_now = models.database_now()
+        took = time.monotonic() - asked
+        if took < CLOCK_ROUND_TRIP_MAX:
+            clock.follow(database_now + timedelta(seconds=took / 2))
         since = database_now - timedelta(seconds=seconds)
+        # Rows are stamped as they are written and seen when they are committed. What a transaction that was open at the
+        # look before has committed since then may lie further back than any window.
+        open_now = dict.fromkeys(_writing(), since)
+        since = min([since, *(begun for name, begun in self._writing.items() if name not in open_now)])
         connected = self._hub.users
         events = [
             *self._notifications(since, database_now, connected),
@@ -146,10 +154,11 @@ class Tail:
         for wish_id, uid in Disconnection.objects.filter(changed_at__gte=since).values_list("id", "uid"):
             if uid in connected and not self._hub.knows(wish_id, Op.DISCONNECT, uid):
                 events.append(Event(Op.DISCONNECT, uid, (wish_id,)))
-        return database_now, events
+        self._writing = open_now | {name: begun for name, begun in self._writing.items() if name in open_now}
+        return events
 
     def _notifications(self, since: datetime, until: datetime, connected: Collection[str]) -> list[Event]:
-        changed = Q(changed_at__gte=since) | Q(expires_at__gt=since, expires_at__lte=until, read_at__isnull=True)
+        changed = Q(changed_at__gte=since) | Q(expires_at__gt=since, expires_at__lte=until)
         rows = Notification.objects.filter(changed).order_by()
         events, missed = [], []
         for item_id, uid, read_at, retracted_at, expires_at in rows.values_list(
@@ -199,6 +208,22 @@ class Tail:
             for uid, item_id in rows
             if item_id is not None and uid in connected and not self._hub.knows(item_id, Op.READ, uid)
         ]
+
+
+def _writing() -> list[str]:
+    """The transactions that have written to the tables of the tail and are still open, each by a name of its own.
+
+    PostgreSQL's alone: in SQLite an open one keeps all others from writing, and ends before their time-outs do.
+    """
+    if database.vendor != "postgresql":
+        return []
+    with database.cursor() as cursor:
+        cursor.execute(
+            """SELECT DISTINCT virtualtransaction FROM pg_locks
+            WHERE mode = 'RowExclusiveLock' AND granted AND relation = ANY(%s::regclass[])""",
+            [[table._meta.db_table for table in (Notification, Announcement, Receipt, Disconnection)]],
+        )
+        return [name for (name,) in cursor.fetchall()]
 
 
 def _still_unread(asked: dict[UUID, set[str]]) -> set[tuple[UUID, str]]:
