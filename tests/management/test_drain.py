@@ -43,7 +43,8 @@ async def test_drain_of_nodes(server: str, sqlite_url: str, start_node: Callable
             assert (await http.get(f"{node.url}/healthz")).status_code == 200
             with pytest.raises(Refused) as refused:
                 await Socket(node.socket_url, token).open()
-            assert refused.value.status == 403
+            # Daphne cannot say 503 at a handshake.
+            assert refused.value.status in (403, 503)
             assert node.running
     async with Socket(start_node(platform, server).socket_url, token) as later:
         await later.ready()
