@@ -17,8 +17,10 @@ logger = logging.getLogger(__name__)
 
 ASGISend = Callable[[dict[str, Any]], Awaitable[None]]
 
-# How long a close frame may wait behind a reader that takes nothing before the socket is cut instead.
-CLOSE_PATIENCE = 5.0
+# How long after a close a socket may stay before it is cut: its peer does not answer the close frame, or takes nothing.
+CLOSE_PATIENCE = 8.0
+# A reader that has stopped has at least so long, all in all, to come back and see why it was closed: 4103 within 30 s.
+STUCK_PATIENCE = 28.0
 
 
 class Connection:
@@ -26,11 +28,13 @@ class Connection:
 
     `send` and `close` return at once. A text that the server cannot take at once (uvicorn holds `send` back when the
     peer stops reading) waits in the outbox, with all that follow; an outbox over `outbox_bytes` closes with 4103.
-    While `opening`, events are kept in `buffer`: the hub hands them on after the replay.
+    While `opening`, events are kept in `buffer`: the hub hands them on after the replay. Until `welcome`, which comes
+    first on every socket, all frames wait: pongs, errors, news of a token that is about to end.
     """
 
     __slots__ = (
         "_abort",
+        "_early",
         "_held",
         "_outbox",
         "_outbox_bytes",
@@ -78,6 +82,7 @@ class Connection:
         self.blocked_since: float | None = None
         self._send = send
         self._abort = abort
+        self._early: list[str] | None = []
         self._outbox: deque[str] | None = None
         self._outbox_bytes = outbox_bytes
         self._held = 0
@@ -92,6 +97,9 @@ class Connection:
         """Send a frame, now or as soon as the peer reads again. After `close` it does nothing."""
         if self.closing:
             return
+        if self._early is not None:
+            self._early.append(text)
+            return
         if self._task is None:
             self._start({"type": "websocket.send", "text": text})
             return
@@ -103,14 +111,29 @@ class Connection:
             metrics.outbox_overflows.inc()
             self.close(CloseCode.TOO_SLOW)
 
+    def welcome(self, *texts: str) -> None:
+        """Send these, and then what had to wait for them."""
+        early, self._early = self._early or [], None
+        for text in (*texts, *early):
+            self.send(text)
+
     def close(self, code: int) -> None:
         """Close with `code`. What waits in the outbox is dropped: it is stored, and replayed on the next connection."""
+        if self._early is not None:
+            # It ends before its welcome: the error that says why still comes.
+            self.welcome()
         if self.closing:
             return
         self.closing = True
         self.close_code = int(code)
         self._outbox = None
         self._held = 0
+        if self._abort is not None:
+            # Also where the server took the close frame at once: it waits for ever until the peer takes it.
+            patience = CLOSE_PATIENCE
+            if self.blocked_since is not None:
+                patience = max(patience, STUCK_PATIENCE - (time.monotonic() - self.blocked_since))
+            asyncio.get_running_loop().call_later(patience, self._abort)
         if self._task is None:
             self._start({"type": "websocket.close", "code": int(code)})
         else:
@@ -134,11 +157,8 @@ class Connection:
             waited_for = coroutine.send(None)
         except StopIteration:
             return
-        except Exception:
-            # The server's way of saying that the peer has gone; its disconnect event follows.
-            logger.debug("send failed on connection %s", self.id, exc_info=True)
-            metrics.push_failures.inc()
-            self.closing = True
+        except Exception as error:
+            self._failed(error)
             return
         self.blocked_since = time.monotonic()
         self._task = asyncio.get_running_loop().create_task(self._catch_up(coroutine, waited_for))
@@ -151,10 +171,8 @@ class Connection:
                 self._held -= len(text) if text.isascii() else len(text.encode())
                 await self._send({"type": "websocket.send", "text": text})
                 self.blocked_since = time.monotonic()
-        except Exception:
-            logger.debug("send failed on connection %s", self.id, exc_info=True)
-            metrics.push_failures.inc()
-            self.closing = True
+        except Exception as error:
+            self._failed(error)
         finally:
             if self._task is asyncio.current_task():
                 self._task = None
@@ -163,13 +181,20 @@ class Connection:
     async def _close_blocked(self, blocked: asyncio.Task[None], code: int) -> None:
         blocked.cancel()
         try:
-            async with asyncio.timeout(CLOSE_PATIENCE):
-                await self._send({"type": "websocket.close", "code": code})
-        except TimeoutError:
-            if self._abort is not None:
-                self._abort()
-        except Exception:
-            logger.debug("close failed on connection %s", self.id, exc_info=True)
+            await self._send({"type": "websocket.close", "code": code})
+        except Exception as error:
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        # The server's way of saying that the peer has gone; its disconnect event follows. Should it ever mean anything
+        # else, a socket without frames must not stay open.
+        logger.debug("send failed on connection %s", self.id, exc_info=error)
+        metrics.push_failures.inc()
+        self.closing = True
+        self._outbox = None
+        self._held = 0
+        if self._abort is not None:
+            self._abort()
 
 
 @types.coroutine

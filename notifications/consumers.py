@@ -26,7 +26,9 @@ from notifications.exceptions import (
 )
 from notifications.gather import Gather
 from notifications.hub import Snapshot
+from notifications.middleware import require_active
 from notifications.protocol import frames
+from notifications.protocol.events import Event, Op
 from notifications.protocol.frames import SUBPROTOCOL, CloseCode
 from notifications.protocol.items import encode
 from notifications.tokens import Claims, averify
@@ -47,6 +49,7 @@ class NotificationConsumer(AsyncWebsocketConsumer):
     """
 
     channel_layer_alias = None
+    _code: int | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """The ASGI application. Channels' own loop makes two helper tasks per connection; nothing here needs them."""
@@ -57,6 +60,9 @@ class NotificationConsumer(AsyncWebsocketConsumer):
                 await self.dispatch(await receive())
         except StopConsumer:
             return
+        finally:
+            # Also where the server ends the application without a disconnect event.
+            self._end()
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         """Channels' dispatch without its hop to a thread on every event: no handler here uses the ORM itself."""
@@ -66,7 +72,7 @@ class NotificationConsumer(AsyncWebsocketConsumer):
             case "websocket.connect":
                 await self.websocket_connect(message)
             case "websocket.disconnect":
-                self._end(message.get("code"))
+                self._code = message.get("code")
                 raise StopConsumer
 
     async def connect(self) -> None:
@@ -97,7 +103,7 @@ class NotificationConsumer(AsyncWebsocketConsumer):
         if self._connection.closing:
             hub.detach(self._connection)
             return
-        await self._replay(self._welcome)
+        await self._replay(first=True)
 
     async def _again(self) -> None:
         while not self._connection.closing:
@@ -109,33 +115,34 @@ class NotificationConsumer(AsyncWebsocketConsumer):
             else:
                 return
 
-    async def _replay(self, before: Callable[[Snapshot], None] | None = None) -> None:
+    async def _replay(self, *, first: bool = False) -> None:
         connection = self._connection
         connection.opening = True
         connection.snapshot_ms = clock.now_ms()
         snapshot = await _gathered()(connection.uid)
-        if before is not None:
-            before(snapshot)
         metrics.replayed.observe(len(snapshot.ids))
-        connection.send(frames.inbox(snapshot.heads, snapshot.unread, more=snapshot.unread > len(snapshot.ids)))
+        inbox_now = frames.inbox(snapshot.heads, snapshot.unread, more=snapshot.unread > len(snapshot.ids))
+        if first:
+            connection.welcome(self._welcome(snapshot), inbox_now)
+        else:
+            connection.send(inbox_now)
         self._node.hub.activate(connection, snapshot)
 
-    def _welcome(self, snapshot: Snapshot) -> None:
+    def _welcome(self, snapshot: Snapshot) -> str:
         connection, settings = self._connection, conf()
-        connection.send(
-            frames.welcome(
-                connection=connection.id,
-                uid=connection.uid,
-                server_time=clock.now(),
-                interval=settings.heartbeat_interval,
-                timeout=settings.heartbeat_timeout,
-                token_expires_at=_moment(connection.expires_at),
-                unread=snapshot.unread,
-            )
+        return frames.welcome(
+            connection=connection.id,
+            uid=connection.uid,
+            server_time=clock.now(),
+            interval=settings.heartbeat_interval,
+            timeout=settings.heartbeat_timeout,
+            token_expires_at=_moment(connection.expires_at),
+            unread=snapshot.unread,
         )
 
     def _resync(self) -> None:
-        if not self._connection.opening and self._again not in self._jobs:
+        # Also while a replay is under way: what it read may be from before the gap.
+        if self._again not in self._jobs:
             self._do(self._again)
 
     # --- frames from the client
@@ -145,10 +152,10 @@ class NotificationConsumer(AsyncWebsocketConsumer):
         if connection.closing:
             return
         connection.last_seen = time.monotonic()
-        if not self._within_rate():
+        text = message.get("text")
+        if not self._within_rate(text):
             return
         try:
-            text = message.get("text")
             if text is None:
                 raise InvalidFrame("frames are text")
             request = frames.parse(text, conf().max_frame_bytes)
@@ -169,14 +176,14 @@ class NotificationConsumer(AsyncWebsocketConsumer):
         else:
             self._do(lambda: self._answer(request))
 
-    def _within_rate(self) -> bool:
+    def _within_rate(self, text: str | None) -> bool:
         settings = conf()
         over = self._meter.frame() - settings.frames_per_minute
         if over > settings.frames_over_rate:
             self._close(CloseCode.RATE_LIMITED)
         elif over > 0:
             message = f"more than {settings.frames_per_minute} frames a minute"
-            self._connection.send(frames.error("rate_limited", message))
+            self._connection.send(frames.error("rate_limited", message, frames.ref_of(text, settings.max_frame_bytes)))
         return over <= 0
 
     async def _answer(self, request: frames.Request) -> None:
@@ -186,12 +193,10 @@ class NotificationConsumer(AsyncWebsocketConsumer):
             match request:
                 case frames.Read(ref, ids, via, confirm):
                     result = await in_thread(inbox.read, uid, ids, via=via, confirm=confirm, origin=connection.id)
-                    await asyncio.sleep(result.confirm_after)
-                    connection.send(frames.read(result.ids, result.unread, ref))
+                    await self._confirm(result, ref)
                 case frames.ReadAll(ref, before):
                     result = await in_thread(inbox.read_until, uid, before, origin=connection.id)
-                    await asyncio.sleep(result.confirm_after)
-                    connection.send(frames.read(result.ids, result.unread, ref))
+                    await self._confirm(result, ref)
                 case frames.ListItems(ref, before, limit, unread, kind):
                     page = await in_thread(inbox.page, uid, before=before, limit=limit, unread=unread, kind=kind)
                     connection.send(frames.listed(map(encode, page.items), page.next, ref))
@@ -200,6 +205,14 @@ class NotificationConsumer(AsyncWebsocketConsumer):
         except NotificationsError as error:
             connection.send(frames.error(error.code, error.message, request.ref))
 
+    async def _confirm(self, result: inbox.ReadResult, ref: frames.Ref) -> None:
+        connection = self._connection
+        if result.fresh:
+            # Not by way of the channel layer alone: a push that is late must find here that its item was read.
+            self._node.hub.handle(Event(Op.READ, connection.uid, result.fresh, origin=connection.id))
+        await asyncio.sleep(result.confirm_after)
+        connection.send(frames.read(result.ids, result.unread, ref))
+
     async def _renew(self, token: str, ref: frames.Ref) -> None:
         claims = await averify(token)
         if claims.uid != self._connection.uid:
@@ -207,6 +220,7 @@ class NotificationConsumer(AsyncWebsocketConsumer):
             return
         if claims.expires_at <= clock.now_ms() / 1000:
             raise TokenRefused("this token has expired")
+        await require_active(claims.uid)
         self._connection.expires_at = claims.expires_at
         self._connection.warned = False
         self._connection.send(frames.auth(_moment(claims.expires_at), ref))
@@ -235,11 +249,11 @@ class NotificationConsumer(AsyncWebsocketConsumer):
         self._node.hub.detach(self._connection)
         self._connection.close(code)
 
-    def _end(self, code: int | None) -> None:
-        connection = getattr(self, "_connection", None)
+    def _end(self) -> None:
+        connection: Connection | None = getattr(self, "_connection", None)
         if connection is None:
             return
-        metrics.closes.labels(connection.close_code or metrics.client_close(code)).inc()
+        metrics.closes.labels(connection.close_code or metrics.client_close(self._code)).inc()
         connection.gone()
         self._jobs.clear()
         if self._worker is not None:
@@ -289,5 +303,4 @@ def _gathered() -> Gather[str, Snapshot]:
 
 
 def _moment(seconds: float) -> datetime:
-    # A token may be good for longer than a datetime can say.
-    return datetime.fromtimestamp(min(seconds, 253_402_300_799), UTC)
+    return datetime.fromtimestamp(seconds, UTC)

@@ -39,11 +39,13 @@ class ReadResult:
     """Which of the asked-for items are read now (also those that were before), and how many are still unread.
 
     The caller is not to be told before `confirm_after` seconds have passed: nearly always 0 (see `unread_index`).
+    `fresh` are those of `ids` that were unread before.
     """
 
     ids: list[UUID]
     unread: int
     confirm_after: float = 0.0
+    fresh: tuple[UUID, ...] = ()
 
 
 def snapshots(uids: Sequence[str]) -> dict[str, Snapshot]:
@@ -275,7 +277,7 @@ def _mark(
         if fresh:
             transaction.on_commit(lambda: metrics.reads.labels(via).inc(len(fresh)))
             transaction.on_commit(lambda: _tell(uid, sorted(fresh), origin), robust=True)
-    return ReadResult(sorted(done)[-IDS_MAX:], unread, change.settle)
+    return ReadResult(sorted(done)[-IDS_MAX:], unread, change.settle, tuple(sorted(fresh)[-IDS_MAX:]))
 
 
 def _tell(uid: str, ids: list[UUID], origin: str) -> None:

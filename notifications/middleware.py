@@ -10,10 +10,10 @@ from weakref import WeakKeyDictionary
 from notifications import metrics, node, users
 from notifications.conf import conf
 from notifications.database import in_thread
-from notifications.exceptions import NotificationsError, TokenRefused
+from notifications.exceptions import TokenRefused, Unavailable
 from notifications.gather import Gather
 from notifications.protocol.frames import BEARER_PREFIX
-from notifications.tokens import Claims, averify
+from notifications.tokens import averify
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class OriginMiddleware:
         else:
             allowed = not settings.require_origin
         if not allowed:
-            await refuse(receive, send, "origin", "foreign origin")
+            await refuse(scope, receive, send, "origin", "foreign origin")
             return
         await self._app(scope, receive, send)
 
@@ -59,12 +59,16 @@ class TokenMiddleware:
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         """The ASGI application."""
         if node.draining():
-            await refuse(receive, send, "draining", "this node is going away")
+            await refuse(scope, receive, send, "draining", "this node is going away", status=503)
             return
         try:
-            claims = await self._claims(scope)
-        except NotificationsError as error:
-            await refuse(receive, send, error.code, error.message)
+            claims = await averify(token_in(scope))
+            await require_active(claims.uid)
+        except Unavailable as error:
+            await refuse(scope, receive, send, error.code, error.message, status=503)
+            return
+        except TokenRefused as error:
+            await refuse(scope, receive, send, error.code, error.message)
             return
         subprotocols = [p for p in scope.get("subprotocols", []) if not p.startswith(BEARER_PREFIX)]
         headers = [(name, value) for name, value in scope["headers"] if name != b"sec-websocket-protocol"]
@@ -77,11 +81,14 @@ class TokenMiddleware:
         }
         await self._app(clean, receive, send)
 
-    async def _claims(self, scope: dict[str, Any]) -> Claims:
-        claims = await averify(token_in(scope))
-        if not conf().standalone and not await _is_active()(claims.uid):
-            raise TokenRefused("unknown or inactive user")
-        return claims
+
+async def require_active(uid: str) -> None:
+    """Raise `TokenRefused` where `uid` is no active user's, `Unavailable` where the database cannot say.
+
+    Look-ups of many sockets at once share a query. In standalone mode nobody is looked up.
+    """
+    if not conf().standalone and not await _is_active()(uid):
+        raise TokenRefused("unknown or inactive user")
 
 
 def token_in(scope: dict[str, Any]) -> str:
@@ -93,15 +100,24 @@ def token_in(scope: dict[str, Any]) -> str:
     return bearers[0] if len(bearers) == 1 else ""
 
 
-async def refuse(receive: Any, send: Any, reason: str, detail: str) -> None:
-    """Answer the handshake with HTTP 403: closing before accepting (ASGI WebSocket spec, "Close").
+async def refuse(
+    scope: dict[str, Any], receive: Any, send: Any, reason: str, detail: str, *, status: int = 403
+) -> None:
+    """Answer the handshake with an HTTP error: 403, or `status` where the server can say so.
 
+    503 is for what another node may grant: a proxy that is told to (`proxy_next_upstream http_503`) asks the next one.
+    Closing before accepting is a 403 everywhere (ASGI WebSocket spec, "Close" and "WebSocket Denial Response").
     `reason` is one of a few words, to be counted by; `detail` is for the log.
     """
     metrics.handshakes_refused.labels(reason).inc()
     logger.info("handshake refused: %s", detail)
     await receive()
-    await send({"type": "websocket.close"})
+    if status == 403 or "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close"})
+        return
+    headers = [(b"content-length", b"0"), (b"retry-after", b"1")]
+    await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": b""})
 
 
 _gathers: WeakKeyDictionary[asyncio.AbstractEventLoop, Gather[str, bool]] = WeakKeyDictionary()

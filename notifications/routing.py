@@ -14,7 +14,7 @@ def websocket_application(prefix: str = "ws/notifications/") -> Any:
     guarded = OriginMiddleware(TokenMiddleware(NotificationConsumer.as_asgi()))
 
     async def not_here(scope: dict[str, Any], receive: Any, send: Any) -> None:
-        await refuse(receive, send, "path", "no such path")
+        await refuse(scope, receive, send, "path", "no such path")
 
     # Django's path() is annotated for views; channels routes ASGI applications with it.
     routes: list[tuple[str, Any]] = [(prefix, guarded), ("<path:rest>", not_here), ("", not_here)]

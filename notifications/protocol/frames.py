@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from notifications.exceptions import InvalidFrame
+from notifications.exceptions import InvalidFrame, InvalidJSON, TooLarge
 from notifications.protocol.items import KIND_PATTERN, parse_id, timestamp
 from notifications.protocol.jsontext import dumps, loads
 
@@ -216,6 +216,16 @@ def parse(text: str, max_bytes: int) -> Request:
         return build(ref, frame)
     except _Wrong as wrong:
         raise InvalidFrame(str(wrong), ref) from None
+
+
+def ref_of(text: str | None, max_bytes: int) -> Ref:
+    """The `ref` of a frame that is not done at all, so that its answer can carry it; None if it has no usable one."""
+    try:
+        return parse(text or "", max_bytes).ref
+    except InvalidFrame as error:
+        return error.ref
+    except (InvalidJSON, TooLarge):
+        return None
 
 
 class _Wrong(ValueError):
