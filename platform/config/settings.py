@@ -147,6 +147,7 @@ if env.jwt.jwks_url:
 NOTIFICATIONS: dict[str, Any] = {
     "ALLOWED_ORIGINS": env.allowed_origins,
     "STANDALONE": env.standalone,
+    "REDIS_URLS": env.redis_urls,
     "JWT_EXTRA_KEYS": _extra_keys,
 }
 
