@@ -283,6 +283,24 @@ class Drain(models.Model):
         return self.host or "every machine"
 
 
+class NodeReport(models.Model):
+    """How a node is doing, in its own words; written anew every few seconds, by the database's clock."""
+
+    name = models.CharField(max_length=300, primary_key=True)
+    host = models.CharField(max_length=255)
+    pid = models.PositiveIntegerField()
+    started_at = models.DateTimeField()
+    sockets = models.PositiveIntegerField(default=0)
+    users = models.PositiveIntegerField(default=0)
+    pushes = models.PositiveBigIntegerField(default=0)
+    tail_age = models.FloatField(default=0.0)
+    draining = models.BooleanField(default=False)
+    changed_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Unindexed(models.Model):
     """A uid whose unread changed while its Redis index could not be told; the empty uid stands for everyone.
 
@@ -358,6 +376,7 @@ __all__ = [
     "Disconnection",
     "Drain",
     "IdempotencyKey",
+    "NodeReport",
     "Notification",
     "Receipt",
     "ServiceKey",

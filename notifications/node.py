@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import random
-import socket
 import time
 from contextlib import suppress
 from math import ceil
@@ -11,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from django.db.models import Max
 
-from notifications import clock, metrics, presence, unread_index
+from notifications import clock, metrics, presence, roll, unread_index
 from notifications.channel_layer import publisher
 from notifications.conf import conf
 from notifications.connection import Connection
@@ -29,8 +28,6 @@ SWEEP_SECONDS = 1.0
 YOUNG_SECONDS = 2.0
 # A drain sends sockets away at least this quickly: any node takes so many newcomers without noticing.
 GENTLE_CLOSES_PER_SECOND = 100
-# This machine, as `manage.py drain` names it.
-HOST = socket.gethostname()
 
 
 class Node:
@@ -40,6 +37,7 @@ class Node:
         self.hub = Hub()
         self.tail = Tail(self.hub)
         self.draining = False
+        self._on_the_roll = roll.Entry()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -53,6 +51,7 @@ class Node:
             loop.create_task(self.tail.run(), name="notifications-tail"),
             loop.create_task(self._sweep(), name="notifications-sweep"),
             loop.create_task(self._obey(), name="notifications-obey"),
+            loop.create_task(self._report(), name="notifications-report"),
             loop.create_task(self.hub.delivered.keep(), name="notifications-delivered"),
         ]
         if conf().redis_urls:
@@ -72,6 +71,7 @@ class Node:
         with suppress(Exception):
             await asyncio.to_thread(self.hub.here.goodbye)
             await self.hub.delivered.flush()
+            await in_thread(self._on_the_roll.leave)
 
     async def drain(self, seconds: float) -> None:
         """Send every socket away within `seconds`: `reconnect` now, then a close with 4200 at a moment of its own.
@@ -119,6 +119,18 @@ class Node:
             except Exception as error:  # the tail tells of the database; a wish is there when it is back
                 logger.debug("wishes to drain could not be read (%s)", error)
             await asyncio.sleep(conf().tail_interval)
+
+    async def _report(self) -> None:
+        """Tell operators how this node is doing, every few seconds."""
+        wait = SWEEP_SECONDS
+        while True:
+            await asyncio.sleep(wait)
+            wait = roll.REPORT_SECONDS
+            figures = roll.Figures(self.hub.size, len(self.hub.users), self.tail.age, self.draining)
+            try:
+                await in_thread(self._on_the_roll.report, figures)
+            except Exception as error:  # the tail tells of the database
+                logger.debug("the node could not report (%s)", error)
 
     async def _guard(self) -> None:
         """Keep asking the database whose unread index is not to be trusted."""
@@ -174,7 +186,7 @@ class Node:
 
 def _newest_wish() -> int:
     """The number of the newest wish that the nodes of this machine drain; 0 if there is none."""
-    return Drain.objects.filter(host__in=(HOST, "")).aggregate(newest=Max("id"))["newest"] or 0
+    return Drain.objects.filter(host__in=(roll.HOST, "")).aggregate(newest=Max("id"))["newest"] or 0
 
 
 def running() -> Node | None:

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from notifications.models import Drain
-from notifications.node import HOST
+from notifications.roll import HOST
 from tests.management.calling import run, run_json
 from tests.servers.node import Node, Platform
 from tests.servers.process import eventually

@@ -7,7 +7,7 @@ from django.core.management.base import CommandParser
 from notifications.conf import conf
 from notifications.management.reporting import ReportingCommand
 from notifications.models import Drain
-from notifications.node import HOST
+from notifications.roll import HOST
 
 
 class Command(ReportingCommand):
