@@ -188,7 +188,7 @@ export class Link {
     this.#unopened = opened ? 0 : this.#unopened + 1;
     if (lasted >= STABLE_MS) this.#failures = 0;
     const cap = this.#env.hidden ? CAP_HIDDEN_MS : CAP_VISIBLE_MS;
-    const atOnce = action === "reconnect" && lasted >= AT_ONCE_MS;
+    const atOnce = action === "at_once" && lasted >= AT_ONCE_MS;
     const delay = atOnce ? 0 : backoff(this.#failures, cap, this.#env.random);
     if (!atOnce) this.#failures += 1;
     this.#timer = this.#env.setTimeout(() => this.#connect(), delay);

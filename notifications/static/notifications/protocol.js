@@ -31,11 +31,11 @@ export const subprotocols = (token) => [SUBPROTOCOL, `bearer.${token}`];
 /**
  * What a close code tells the client to do; its range is the instruction.
  * @param {number} code
- * @returns {"stop"|"backoff"|"reconnect"}
+ * @returns {"stop"|"back_off"|"at_once"}
  */
 export function afterClose(code) {
   if (code >= 4000 && code < 4100) return "stop";
-  return code >= 4200 && code < 4300 ? "reconnect" : "backoff";
+  return code >= 4200 && code < 4300 ? "at_once" : "back_off";
 }
 
 /**
