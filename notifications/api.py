@@ -15,6 +15,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.authentication import CSRFCheck
+from rest_framework_simplejwt.exceptions import TokenBackendError
 
 from notifications import clock, inbox, tokens, users
 from notifications.conf import conf
@@ -132,7 +133,10 @@ async def token(request: HttpRequest, uid: str) -> HttpResponse:
     """`POST` with a session: an access token for the page's socket, as `{access, expires_at}`."""
     lifetime = timedelta(seconds=conf().page_token_lifetime)
     expires_at = clock.now() + lifetime
-    access = tokens.issue(uid, lifetime)
+    try:
+        access = tokens.issue(uid, lifetime)
+    except TokenBackendError as error:
+        raise Problem(HTTPStatus.NOT_IMPLEMENTED, "not_supported", str(error)) from None
     return _json(jsontext.dumps({"access": access, "expires_at": timestamp(expires_at)}))
 
 

@@ -18,5 +18,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("notifications/catalog/", JSONCatalog.as_view(packages=["notifications"]), name="catalog"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
-    path("metrics", health.metrics, name="metrics"),
+    path("metrics", health.figures, name="metrics"),
 ]
