@@ -14,7 +14,6 @@ from config.serve import port_number
 
 VAR_DIR = Path(__file__).resolve().parent.parent.parent / "var"
 HOST = "127.0.0.1"
-SECRET_KEY_FILE = "secret_key"
 # What a node of its own needs first of all: where any of these is set, it is no business of `make run`.
 TELLING = ("SECRET_KEY", "JWT_SIGNING_KEY", "JWT_PUBLIC_KEY", "JWT_JWKS_URL", "ALLOWED_HOSTS", "ALLOWED_ORIGINS")
 
@@ -25,7 +24,7 @@ def fill_in(variables: MutableMapping[str, str], var: Path, port: int) -> None:
     Keys are made once and kept in `var`, so that sessions and tokens outlive a restart.
     """
     var.mkdir(exist_ok=True)
-    variables.setdefault("SECRET_KEY", _kept_key(var / SECRET_KEY_FILE))
+    variables.setdefault("SECRET_KEY", _kept_key(var / "secret_key"))
     if not any(variables.get(name) for name in ("JWT_PUBLIC_KEY", "JWT_JWKS_URL")):
         variables.setdefault("JWT_SIGNING_KEY", _kept_key(var / "jwt_signing_key"))
     variables.setdefault("ALLOWED_HOSTS", f"{HOST},localhost")
@@ -35,8 +34,8 @@ def fill_in(variables: MutableMapping[str, str], var: Path, port: int) -> None:
 
 
 def fill_in_beside_run(variables: MutableMapping[str, str], var: Path) -> None:
-    """Let `manage.py`, called with nothing set where `make run` has been before, work on the platform that it serves."""
-    if (var / SECRET_KEY_FILE).exists() and not any(variables.get(name) for name in TELLING):
+    """Let `manage.py`, called with nothing set where `make run` has been, work on the platform that it serves."""
+    if (var / "secret_key").exists() and not any(variables.get(name) for name in TELLING):
         fill_in(variables, var, port_number(variables.get("PORT", "8000")))
 
 
