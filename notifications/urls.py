@@ -1,6 +1,6 @@
 """Addresses of the app, for the project's `urls.py`: `path("", include("notifications.urls"))`, or under a prefix."""
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 from django.views.i18n import JSONCatalog
 
 from notifications import api, health, pages
@@ -16,6 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("notifications/", pages.message_list, name="list"),
     path("notifications/<uuid:item_id>/", pages.message, name="item"),
     path("notifications/catalog/", JSONCatalog.as_view(packages=["notifications"]), name="catalog"),
+    path("rpc/", include("notifications.rpc.urls")),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.figures, name="metrics"),

@@ -1,0 +1,122 @@
+"""The door: `POST /rpc/` with its authentication, the OpenRPC document and its page."""
+
+from functools import lru_cache
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import cache_control
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
+from modernrpc import RpcServer
+
+from notifications import service_keys
+from notifications.conf import conf
+from notifications.database import in_thread
+from notifications.exceptions import NotificationsError, ServiceKeyRefused
+from notifications.protocol import jsontext
+from notifications.rpc import openrpc
+from notifications.rpc.errors import Code, RpcError, as_json, of
+from notifications.rpc.exchange import Caller, Exchange, exchange
+from notifications.rpc.server import make_server
+
+# The page holds no script at all, and nothing from elsewhere.
+DOCS_POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
+CONTENT_TYPES = ("application/json", "application/json-rpc", "application/jsonrequest")
+
+
+@csrf_exempt
+async def endpoint(request: HttpRequest) -> HttpResponse:
+    """`/rpc/`: JSON-RPC 2.0 by POST; a browser that comes by GET is led to the page.
+
+    Every JSON-RPC answer is HTTP 200, errors too, but for a missing or refused key: that is 401, as RFC 6750 section 3
+    has it, with the JSON-RPC error in its body.
+    """
+    if request.method in ("GET", "HEAD"):
+        return redirect("notifications:rpc-docs")
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
+    state = Exchange()
+    try:
+        state.caller = await _caller(request)
+    except NotificationsError as error:
+        state.refusal = of(error)
+    response = _unreadable(request, state)
+    if response is None:
+        token = exchange.set(state)
+        try:
+            response = await _server().async_view(request)
+        finally:
+            exchange.reset(token)
+    if state.refusal is not None and state.refusal.code == Code.UNAUTHENTICATED:
+        response.status_code = 401
+        response["WWW-Authenticate"] = 'Bearer realm="rpc"'
+    if state.retry_after is not None:
+        response["Retry-After"] = str(state.retry_after)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+@require_safe
+@cache_control(max_age=300)
+async def document(request: HttpRequest) -> JsonResponse:
+    """`/rpc/openrpc.json`."""
+    return JsonResponse(openrpc.document(_address(request)))
+
+
+@require_safe
+async def docs(request: HttpRequest) -> HttpResponse:
+    """`/rpc/docs/`: the OpenRPC document for people."""
+    address = _address(request)
+    context = {
+        "document": openrpc.document(address),
+        "methods": openrpc.chapters(address),
+        "address": address,
+        "limits": openrpc.limits(),
+    }
+    response = render(request, "notifications/rpc/docs.html", context)
+    response["Content-Security-Policy"] = DOCS_POLICY
+    return response
+
+
+async def _caller(request: HttpRequest) -> Caller:
+    scheme, _, raw = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not raw:
+        raise ServiceKeyRefused("no service key")
+    key = await in_thread(service_keys.verify, raw.strip())
+    return Caller(key.name, key.prefix, tuple(key.scopes))
+
+
+def _unreadable(request: HttpRequest, state: Exchange) -> HttpResponse | None:
+    """The answer to a body that modernrpc cannot be given: not JSON by its label, too large, or not UTF-8."""
+    if (request.content_type or "").lower() not in CONTENT_TYPES:
+        error = RpcError(Code.INVALID_REQUEST, {"reason": "Content-Type must be application/json"})
+        return _answer(state.refusal or error, status=415)
+    most = conf().rpc_max_bytes
+    too_large = RpcError(Code.TOO_LARGE, {"reason": f"over {most} bytes"})
+    try:
+        if len(request.body) > most:
+            return _answer(state.refusal or too_large)
+        request.body.decode()
+    except RequestDataTooBig:
+        return _answer(state.refusal or too_large)
+    except UnicodeDecodeError:
+        return _answer(state.refusal or RpcError(Code.PARSE_ERROR, {"reason": "not UTF-8"}))
+    # JSON between systems is UTF-8 (RFC 8259 section 8.1), whatever charset the header names.
+    request.encoding = "utf-8"
+    return None
+
+
+def _answer(error: RpcError, status: int = 200) -> HttpResponse:
+    text = jsontext.dumps({"jsonrpc": "2.0", "error": as_json(error), "id": None})
+    return HttpResponse(text, status=status, content_type="application/json")
+
+
+def _address(request: HttpRequest) -> str:
+    return request.build_absolute_uri(reverse("notifications:rpc"))
+
+
+@lru_cache(maxsize=1)
+def _server() -> RpcServer:
+    return make_server()
