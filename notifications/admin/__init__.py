@@ -1,0 +1,5 @@
+"""Staff's side: announcements from draft to figures, notifications to look up and take back, service keys, nodes."""
+
+from notifications.admin import announcements, notifications, service_keys
+
+__all__ = ["announcements", "notifications", "service_keys"]

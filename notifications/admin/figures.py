@@ -1,0 +1,207 @@
+"""What became of an announcement, for staff: figures, a chart, who is still waited for, and reminding them."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.admin import ModelAdmin
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Max, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils import formats
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from notifications import clock, statistics, users
+from notifications.admin import wording
+from notifications.admin.chart import drawn
+from notifications.admin.downloads import download
+from notifications.admin.life import page
+from notifications.exceptions import KeyReused
+from notifications.idempotency import once
+from notifications.models import Announcement, Notification
+from notifications.protocol.items import TITLE_MAX
+from notifications.publishing import notify
+
+WAITING_SHOWN = 100
+
+
+def statistics_page(site: "ModelAdmin[Announcement]", request: HttpRequest, object_id: UUID) -> HttpResponse:
+    """All figures, the chart with its table, and the first of those who are still waited for."""
+    announcement = _published(site, request, object_id)
+    figures = statistics.of(announcement)
+    waiting = statistics.waiting(announcement)
+    reminded = _reminded_at(announcement)
+    context = {
+        "title": _("Statistics"),
+        "announcement": announcement,
+        "state": announcement.status,
+        "figures": figures,
+        "read_share": _share(figures.read, figures.reached),
+        "confirmed_share": _share(figures.confirmed, figures.reached),
+        "median": _duration(figures.median.total_seconds()) if figures.median is not None else "–",
+        "chart": drawn(figures.bars),
+        "bar_width": _duration(figures.width.total_seconds()),
+        "zone": wording.zone(),
+        "waiting_known": waiting is not None,
+        "waiting_count": waiting.count() if waiting is not None else 0,
+        "waiting": [(user.as_uid, user.get_username()) for user in _first(waiting)],
+        "shown": WAITING_SHOWN,
+        "may_remind": _may_remind(request, announcement),
+        "reminded": reminded and wording.moment(reminded),
+        "now": wording.moment(clock.now()),
+    }
+    return page(site, request, "admin/notifications/announcement/statistics.html", announcement, context)
+
+
+def remind(site: "ModelAdmin[Announcement]", request: HttpRequest, object_id: UUID) -> HttpResponse:
+    """Asks once more; posted from there, sends each of those who are waited for a notification of their own.
+
+    All of it is one transaction under one key, which names the reminder before: of two clicks, and of two members of
+    staff who look at the same page, one reminds.
+    """
+    announcement = _published(site, request, object_id)
+    if not _may_remind(request, announcement):
+        raise PermissionDenied
+    waiting = statistics.waiting(announcement)
+    if waiting is None:
+        raise PermissionDenied
+    before = _reminded_at(announcement)
+    round_ = before.isoformat() if before else "first"
+    if request.method == "POST":
+        key = f"remind:{announcement.pk}:{request.POST.get('round', '')}"
+        reminded, again = 0, request.POST.get("round") != round_
+        if not again:
+            try:
+                with transaction.atomic():
+                    said = {"call": "remind", "announcement": str(announcement.pk)}
+                    reminded, again = once("", key, said, lambda: _send_reminders(announcement))
+                    if not again:
+                        text = ngettext("Reminded %(count)d person.", "Reminded %(count)d people.", reminded)
+                        site.log_change(request, announcement, text % {"count": reminded})
+            except KeyReused:
+                again = True
+        if again:
+            site.message_user(
+                request, _("They have been reminded a moment ago; nothing was sent again."), messages.WARNING
+            )
+        else:
+            site.message_user(request, text % {"count": reminded}, messages.SUCCESS)
+        return HttpResponseRedirect(_statistics_url(announcement))
+    count = waiting.count()
+    question = ngettext(
+        "%(count)d person is sent a notification that asks to look at this announcement.",
+        "%(count)d people are each sent a notification that asks to look at this announcement.",
+        count,
+    )
+    context = {
+        "title": _("Remind"),
+        "question": question % {"count": count},
+        "remark": before and _("They were last reminded: %(moment)s.") % {"moment": wording.moment(before)},
+        "label": _("Remind them"),
+        "hidden": {"round": round_},
+        "back": _statistics_url(announcement),
+    }
+    return page(site, request, "admin/notifications/confirm.html", announcement, context)
+
+
+def readers_csv(site: "ModelAdmin[Announcement]", request: HttpRequest, object_id: UUID) -> StreamingHttpResponse:
+    """Everyone who has read it, in the order of reading."""
+    announcement = _published(site, request, object_id)
+
+    def lines(chunk: Sequence[Any]) -> Iterator[Sequence[object]]:
+        names = users.names(receipt.uid for receipt in chunk)
+        for receipt in chunk:
+            confirmed = receipt.confirmed_at
+            yield (
+                receipt.uid,
+                names.get(receipt.uid, ""),
+                receipt.read_at.isoformat(),
+                receipt.read_via,
+                confirmed.isoformat() if confirmed else "",
+            )
+
+    head = ("uid", "name", "read_at", "via", "confirmed_at")
+    chunks = statistics.receipt_chunks(announcement)
+    return download(request, f"readers-{announcement.pk}.csv", head, chunks, lines)
+
+
+def waiting_csv(site: "ModelAdmin[Announcement]", request: HttpRequest, object_id: UUID) -> StreamingHttpResponse:
+    """Everyone who has not read it, or not confirmed it where that is asked for."""
+    announcement = _published(site, request, object_id)
+
+    def lines(chunk: Sequence[Any]) -> Iterator[Sequence[object]]:
+        return ((user.as_uid, user.get_username()) for user in chunk)
+
+    chunks = statistics.waiting_chunks(announcement)
+    return download(request, f"waiting-{announcement.pk}.csv", ("uid", "name"), chunks, lines)
+
+
+def _published(site: "ModelAdmin[Announcement]", request: HttpRequest, object_id: UUID) -> Announcement:
+    announcement: Announcement = get_object_or_404(Announcement, pk=object_id, live_at__isnull=False)
+    if not site.has_view_permission(request, announcement):
+        raise PermissionDenied
+    return announcement
+
+
+def _statistics_url(announcement: Announcement) -> str:
+    return reverse("admin:notifications_announcement_statistics", args=[announcement.pk])
+
+
+def _may_remind(request: HttpRequest, announcement: Announcement) -> bool:
+    live = announcement.status == Announcement.Status.LIVE
+    return live and request.user.has_perm("notifications.publish_announcement")
+
+
+def _reference(announcement: Announcement) -> str:
+    return f"announcement:{announcement.pk}"
+
+
+def _reminded_at(announcement: Announcement) -> datetime | None:
+    sent = Notification.objects.filter(ref=_reference(announcement), source="")
+    last: datetime | None = sent.aggregate(last=Max("created_at"))["last"]
+    return last
+
+
+def _send_reminders(announcement: Announcement) -> int:
+    title = (_("Reminder: %(title)s") % {"title": announcement.title})[:TITLE_MAX]
+    count = 0
+    for chunk in statistics.waiting_chunks(announcement):
+        for user in chunk:
+            notify(
+                user.as_uid,
+                title,
+                announcement.body,
+                kind="announcement.reminder",
+                level=announcement.level,
+                url=reverse("notifications:item", args=[announcement.item_id]),
+                ref=_reference(announcement),
+                expires_at=announcement.ends_at,
+            )
+        count += len(chunk)
+    return count
+
+
+def _first(waiting: "QuerySet[Any] | None") -> Sequence[Any]:
+    return [] if waiting is None else list(waiting.order_by("pk")[:WAITING_SHOWN])
+
+
+def _share(part: int, whole: int | None) -> str:
+    return f"{formats.number_format(part / whole * 100, 1)} %" if whole else "–"
+
+
+def _duration(seconds: float) -> str:
+    whole = int(max(seconds, 0))
+    days, hours, minutes = whole // 86_400, whole % 86_400 // 3_600, whole % 3_600 // 60
+    if days:
+        return _("%(days)d d %(hours)d h") % {"days": days, "hours": hours}
+    if hours:
+        return _("%(hours)d h %(minutes)d min") % {"hours": hours, "minutes": minutes}
+    if minutes:
+        return _("%(minutes)d min %(seconds)d s") % {"minutes": minutes, "seconds": whole % 60}
+    return _("%(seconds)d s") % {"seconds": whole}

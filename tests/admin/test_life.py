@@ -1,0 +1,239 @@
+"""`notifications.admin.life`: publishing, withdrawing, ending earlier, each once and by whom it may."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.utils import timezone
+from pytest_django import Settings
+
+from notifications import clock
+from notifications.admin import compose
+from notifications.announcing import publish_announcement
+from notifications.models import Announcement
+from tests.admin.conftest import Staff, StaffClient, draft, live, words
+from tests.admin.test_compose import posted
+
+
+def page(announcement: Announcement, name: str) -> str:
+    """The address of one of its pages."""
+    return f"/admin/notifications/announcement/{announcement.pk}/{name}/"
+
+
+def seen(announcement: Announcement) -> dict[str, str]:
+    """What the publishing page's form holds."""
+    return {"seen": compose.fingerprint(announcement)}
+
+
+def logged() -> list[str]:
+    """What the admin's log says, oldest first."""
+    return [entry.get_change_message() for entry in LogEntry.objects.order_by("pk")]
+
+
+def test_the_page_says_whom_it_reaches(publisher: StaffClient) -> None:
+    """It shows the words, the window and how many active users there are; looking publishes nothing."""
+    for number in range(3):
+        User.objects.create_user(f"user{number}")
+    User.objects.create_user("gone", is_active=False)
+    found = draft(body="<b>bold</b>", url="/wallet/", confirm=True, late_join=False)
+    response = publisher.get(page(found, "publish"))
+    assert "4 people" in words(response)
+    assert "at once, when you publish" in words(response)
+    assert "&lt;b&gt;bold&lt;/b&gt;" in response.content.decode()
+    assert 'value="Publish to 4 people"' in response.content.decode()
+    assert Announcement.objects.get().status == "draft"
+
+
+def test_publish(publisher: StaffClient) -> None:
+    """Posted, it is live; who did it is on record and in the log."""
+    found = draft()
+    form = publisher.get(page(found, "publish")).context["seen"]
+    response = publisher.post(page(found, "publish"), {"seen": form}, follow=True)
+    assert "Published: everyone is being told now." in words(response)
+    stored = Announcement.objects.get()
+    assert (stored.status, stored.published_by) == ("live", str(publisher.user.pk))
+    assert "publisher" in words(publisher.get(page(found, "change")))
+    assert logged() == ["Published."]
+
+
+def test_publish_for_later(publisher: StaffClient) -> None:
+    """One with a start in the future is scheduled, and the page said so before."""
+    found = draft(starts_at=clock.now() + timedelta(hours=5))
+    assert "at once" not in words(publisher.get(page(found, "publish")))
+    response = publisher.post(page(found, "publish"), seen(found), follow=True)
+    assert "Scheduled: it goes live" in words(response)
+    assert Announcement.objects.get().status == "scheduled"
+
+
+def test_publish_without_permission(composer: StaffClient) -> None:
+    """Who composes cannot publish, neither look nor post."""
+    found = draft()
+    assert composer.get(page(found, "publish")).status_code == 403
+    assert composer.post(page(found, "publish"), seen(found)).status_code == 403
+    assert Announcement.objects.get().status == "draft"
+
+
+def test_publish_twice(publisher: StaffClient, chief: StaffClient) -> None:
+    """The second click, of the same or of another person, is told that it is done and by whom; nothing changes."""
+    found = draft()
+    publisher.post(page(found, "publish"), seen(found))
+    before = Announcement.objects.values().get()
+    for client in (publisher, chief):
+        response = client.post(page(found, "publish"), seen(found), follow=True)
+        assert "It was published already" in words(response)
+        assert "by publisher (" in words(response)
+    assert Announcement.objects.values().get() == before
+    assert logged() == ["Published."]
+
+
+def test_the_page_after_publishing(publisher: StaffClient) -> None:
+    """Coming back to the page afterwards leads to the announcement, in every state of it."""
+    for state, said in (("live", "published already"), ("ended", "has ended"), ("withdrawn", "has been withdrawn")):
+        found = live()
+        if state == "ended":
+            Announcement.objects.filter(pk=found.pk).update(
+                live_at=clock.now() - timedelta(hours=2), ends_at=clock.now() - timedelta(hours=1)
+            )
+        elif state == "withdrawn":
+            Announcement.objects.filter(pk=found.pk).update(withdrawn_at=clock.now())
+        response = publisher.get(page(found, "publish"), follow=True)
+        assert response.redirect_chain
+        assert said in words(response)
+        assert "the platform" in words(response)
+
+
+def test_publishing_what_was_not_seen(publisher: StaffClient, composer: StaffClient) -> None:
+    """A draft that was changed after the page was opened is shown again instead of published."""
+    found = draft()
+    old = publisher.get(page(found, "publish")).context["seen"]
+    opened = composer.get(page(found, "change")).context["adminform"].form["seen"].value()
+    composer.post(page(found, "change"), posted(title="Something else", seen=opened))
+    response = publisher.post(page(found, "publish"), {"seen": old})
+    assert "look again" in words(response)
+    assert "Something else" in words(response)
+    assert Announcement.objects.get().status == "draft"
+    publisher.post(page(found, "publish"), {"seen": response.context["seen"]})
+    assert Announcement.objects.get().status == "live"
+
+
+def test_publish_past_its_end(chief: StaffClient) -> None:
+    """A draft whose end has passed cannot be published: the page says why and has no button."""
+    found = draft()
+    Announcement.objects.update(ends_at=clock.now() - timedelta(seconds=1))
+    found.refresh_from_db()
+    for response in (chief.get(page(found, "publish")), chief.post(page(found, "publish"), seen(found))):
+        assert "Its end has passed" in words(response)
+        assert 'class="default"' not in response.content.decode()
+    assert Announcement.objects.get().status == "draft"
+
+
+def test_second_approver(chief: StaffClient, staff: Staff, settings: Settings) -> None:
+    """With the setting, nobody publishes what they wrote in, whether they made it or changed it; others do."""
+    settings.NOTIFICATIONS = {**settings.NOTIFICATIONS, "SECOND_APPROVER": True}
+    writer = staff("add_announcement", "change_announcement", "publish_announcement", name="writer")
+    writer.post("/admin/notifications/announcement/add/", posted())
+    found = Announcement.objects.get()
+    form = writer.get(page(found, "change")).context["adminform"].form["seen"].value()
+    editor = staff("change_announcement", "publish_announcement", name="editor")
+    editor.post(page(found, "change"), posted(title="Better", seen=form))
+    found.refresh_from_db()
+    assert found.title == "Better"
+    for client in (writer, editor):
+        response = client.post(page(found, "publish"), seen(found))
+        assert "somebody else has to publish it" in words(response)
+        assert Announcement.objects.get().status == "draft"
+    assert "Changed by editor" in words(chief.get(page(found, "change")))
+    chief.post(page(found, "publish"), seen(found))
+    assert Announcement.objects.get().status == "live"
+
+
+def test_without_the_setting_one_person_does_both(chief: StaffClient) -> None:
+    """By default who composes may publish, given the permission."""
+    chief.post("/admin/notifications/announcement/add/", posted())
+    found = Announcement.objects.get()
+    chief.post(page(found, "publish"), seen(found))
+    assert Announcement.objects.get().status == "live"
+
+
+def test_standalone_knows_no_number(publisher: StaffClient, settings: Settings) -> None:
+    """Where there is no user table the page says that it does not know, rather than a number."""
+    found = draft()
+    settings.NOTIFICATIONS = {**settings.NOTIFICATIONS, "STANDALONE": True}
+    response = publisher.get(page(found, "publish"))
+    assert "everyone; how many is not known here" in words(response)
+    assert 'value="Publish to everyone"' in response.content.decode()
+
+
+def test_withdraw(chief: StaffClient) -> None:
+    """Asked once more, then gone; a second click is told so and logged no more."""
+    found = live()
+    assert "vanishes from every screen" in words(chief.get(page(found, "withdraw")))
+    assert Announcement.objects.get().status == "live"
+    assert "Withdrawn: it vanishes" in words(chief.post(page(found, "withdraw"), follow=True))
+    assert Announcement.objects.get().status == "withdrawn"
+    assert "withdrawn already" in words(chief.post(page(found, "withdraw"), follow=True))
+    assert logged() == ["Withdrawn."]
+
+
+@pytest.mark.parametrize("name", ["withdraw", "end"])
+def test_withdraw_and_end_without_permission(publisher: StaffClient, name: str) -> None:
+    """Who only publishes neither withdraws nor ends."""
+    found = live()
+    assert publisher.get(page(found, name)).status_code == 403
+    assert publisher.post(page(found, name), {}).status_code == 403
+    assert Announcement.objects.get().status == "live"
+
+
+@pytest.mark.parametrize("name", ["withdraw", "end", "statistics", "remind"])
+def test_a_draft_has_none_of_these_pages(chief: StaffClient, name: str) -> None:
+    """What was never published cannot be withdrawn or ended and has no figures."""
+    assert chief.get(page(draft(), name)).status_code == 404
+
+
+def at(moment: Any) -> dict[str, str]:
+    """The two fields of the new end."""
+    local = timezone.localtime(moment)
+    return {"at_0": local.strftime("%Y-%m-%d"), "at_1": local.strftime("%H:%M:%S")}
+
+
+def test_end_earlier(chief: StaffClient) -> None:
+    """An earlier end is taken and logged; one in the past, before the start or later than the old one is not."""
+    found = live()
+    Announcement.objects.update(live_at=clock.now() - timedelta(hours=1))
+    assert "Time zone: UTC" in words(chief.get(page(found, "end")))
+    for wrong in (clock.now() - timedelta(minutes=5), clock.now() - timedelta(days=1), clock.now() + timedelta(days=9)):
+        response = chief.post(page(found, "end"), at(wrong))
+        assert response.context["form"].errors["at"]
+        assert Announcement.objects.get().ends_at == found.ends_at
+    earlier = (clock.now() + timedelta(hours=3)).replace(microsecond=0)
+    assert "End moved to" in words(chief.post(page(found, "end"), at(earlier), follow=True))
+    assert Announcement.objects.get().ends_at == earlier
+    assert logged()[-1].startswith("End moved to")
+
+
+def test_end_now_and_again(chief: StaffClient) -> None:
+    """Without a moment it ends now; a second click is told that it has ended."""
+    found = live()
+    Announcement.objects.update(live_at=clock.now() - timedelta(hours=1))
+    chief.post(page(found, "end"), {})
+    assert Announcement.objects.get().status == "ended"
+    assert "It has ended." in words(chief.post(page(found, "end"), {}, follow=True))
+    assert len(logged()) == 1
+
+
+def test_end_before_it_began(chief: StaffClient) -> None:
+    """A scheduled one is not ended before its start: the page says to withdraw it."""
+    found = draft(starts_at=clock.now() + timedelta(hours=5))
+    publish_announcement(found.pk)
+    response = chief.post(page(found, "end"), {})
+    assert "withdraw it instead" in words(response)
+    assert Announcement.objects.get().status == "scheduled"
+
+
+def test_unknown_announcement(chief: StaffClient) -> None:
+    """An id that nothing has is not found."""
+    assert (
+        chief.get("/admin/notifications/announcement/00000000-0000-0000-0000-000000000000/publish/").status_code == 404
+    )
