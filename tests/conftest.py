@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from pytest_django import DjangoDbBlocker
 
+from tests.databases import orm_on
 from tests.servers.nginx import Nginx
 from tests.servers.node import Business, Node, Platform, copied_sqlite
 from tests.servers.postgresql import PostgreSQL
@@ -67,6 +69,13 @@ def postgresql_url(postgresql: PostgreSQL, migrated_postgresql: str) -> str:
 def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
     """The DATABASE_URL of a fresh database with the platform's tables, in SQLite."""
     return copied_sqlite(migrated_sqlite, tmp_path)
+
+
+@pytest.fixture
+def on_postgresql(postgresql_url: str, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """The ORM of the test itself is on a fresh database in PostgreSQL. Not together with the mark `django_db`."""
+    with django_db_blocker.unblock(), orm_on(postgresql_url):
+        yield
 
 
 @pytest.fixture
