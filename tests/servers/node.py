@@ -148,6 +148,10 @@ class Business:
         """`announce(...)`; gives the id."""
         return str(self.run("result = announce(title, **content).id", title=title, content=content))
 
+    def withdraw(self, announcement_id: str) -> None:
+        """Take an announcement off every screen."""
+        self.run("retract(announcement_id)", announcement_id=announcement_id)
+
     def make_user(self, name: str) -> str:
         """A user with the password `demo-<name>`; gives the uid."""
         return str(self.run("result = User.objects.create_user(name, password='demo-' + name).pk", name=name))

@@ -252,12 +252,12 @@ class Socket:
         with suppress(ConnectionClosed):
             await self.websocket.send(data)
 
-    async def ask(self, kind: str, seconds: float = 5.0, **fields: Any) -> Frame:
+    async def ask(self, type_: str, /, seconds: float = 5.0, **fields: Any) -> Frame:
         """Send a request with a `ref` of its own, and give the answer: whatever carries that `ref`."""
         ref = fields.pop("ref", f"r{next(self._refs)}")
         before = len(self.received)
-        await self.send(type=kind, ref=ref, **fields)
-        return await self.wait_for(lambda f: f.get("ref") == ref, seconds, after=before, what=f"the answer to {kind}")
+        await self.send(type=type_, ref=ref, **fields)
+        return await self.wait_for(lambda f: f.get("ref") == ref, seconds, after=before, what=f"the answer to {type_}")
 
     async def ping(self, seconds: float = 5.0) -> Frame:
         """`ping`; gives the `pong`."""

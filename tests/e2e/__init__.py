@@ -1,0 +1,1 @@
+"""Black-box tests of the contract against real server processes."""
