@@ -297,6 +297,10 @@ class NodeReport(models.Model):
     draining = models.BooleanField(default=False)
     changed_at = models.DateTimeField(db_default=Now(), editable=False)
 
+    class Meta:
+        verbose_name = _("node")
+        verbose_name_plural = _("nodes")
+
     def __str__(self) -> str:
         return self.name
 

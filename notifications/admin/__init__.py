@@ -1,5 +1,5 @@
 """Staff's side: announcements from draft to figures, notifications to look up and take back, service keys, nodes."""
 
-from notifications.admin import announcements, notifications, service_keys
+from notifications.admin import announcements, nodes, notifications, service_keys
 
-__all__ = ["announcements", "notifications", "service_keys"]
+__all__ = ["announcements", "nodes", "notifications", "service_keys"]

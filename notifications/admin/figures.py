@@ -22,11 +22,11 @@ from notifications.admin import wording
 from notifications.admin.chart import drawn
 from notifications.admin.downloads import download
 from notifications.admin.life import page
+from notifications.bulk import multicast
 from notifications.exceptions import KeyReused
 from notifications.idempotency import once
 from notifications.models import Announcement, Notification
-from notifications.protocol.items import TITLE_MAX
-from notifications.publishing import notify
+from notifications.protocol.items import TITLE_MAX, Content
 
 WAITING_SHOWN = 100
 
@@ -169,22 +169,19 @@ def _reminded_at(announcement: Announcement) -> datetime | None:
 
 
 def _send_reminders(announcement: Announcement) -> int:
-    title = (_("Reminder: %(title)s") % {"title": announcement.title})[:TITLE_MAX]
-    count = 0
-    for chunk in statistics.waiting_chunks(announcement):
-        for user in chunk:
-            notify(
-                user.as_uid,
-                title,
-                announcement.body,
-                kind="announcement.reminder",
-                level=announcement.level,
-                url=reverse("notifications:item", args=[announcement.item_id]),
-                ref=_reference(announcement),
-                expires_at=announcement.ends_at,
-            )
-        count += len(chunk)
-    return count
+    content = Content.checked(
+        title=(_("Reminder: %(title)s") % {"title": announcement.title})[:TITLE_MAX],
+        body=announcement.body,
+        kind="announcement.reminder",
+        level=announcement.level,
+        url=reverse("notifications:item", args=[announcement.item_id]),
+        ref=_reference(announcement),
+    )
+    chunks = statistics.waiting_chunks(announcement)
+    return sum(
+        multicast([user.as_uid for user in chunk], content, expires_at=announcement.ends_at).accepted
+        for chunk in chunks
+    )
 
 
 def _first(waiting: "QuerySet[Any] | None") -> Sequence[Any]:

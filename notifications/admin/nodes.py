@@ -1,0 +1,50 @@
+"""The live page: which nodes there are and how they are doing, as each reports of itself every few seconds."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+
+from notifications import clock, roll
+from notifications.admin import wording
+from notifications.admin.life import page
+from notifications.models import NodeReport
+
+# A tail that has not looked for so long is late: twice its deadline for repairs (2 s), and one look.
+TAIL_LATE_SECONDS = 5.0
+
+
+@admin.register(NodeReport)
+class NodeAdmin(admin.ModelAdmin):
+    """Nodes report of themselves; there is nothing to write and one page to look at."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nodes come by being started."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: NodeReport | None = None) -> bool:
+        """Nodes write their own reports."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: NodeReport | None = None) -> bool:
+        """What a node left behind goes by itself."""
+        return False
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """All nodes with their sums. The page fetches itself anew and works out the rates from two reports."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        nodes = list(roll.present())
+        for node in nodes:
+            node.late = node.tail_age > TAIL_LATE_SECONDS  # type: ignore[attr-defined]
+        context = {
+            "title": _("Nodes"),
+            "nodes": nodes,
+            "sockets": sum(node.sockets for node in nodes),
+            "users": sum(node.users for node in nodes),
+            "tail_age": max((node.tail_age for node in nodes), default=None),
+            "now": wording.moment(clock.now()),
+        }
+        return page(self, request, "admin/notifications/nodereport/live.html", None, context | (extra_context or {}))
