@@ -10,9 +10,11 @@ ADMIN = "admin"
 STAFF_PERMISSIONS = {
     "notifications": (
         "view_notification",
+        "retract_notification",
         "view_announcement",
         "add_announcement",
         "change_announcement",
+        "delete_announcement",
         "publish_announcement",
         "withdraw_announcement",
     ),
