@@ -7,9 +7,12 @@ nodes with `reconnect` and 4200 instead of being dropped (Daphne: 1006 for all a
 import asyncio
 import logging
 import resource
+import time
+from asyncio import TimerHandle, Transport
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from notifications import node
@@ -20,6 +23,10 @@ logger = logging.getLogger(__name__)
 # Bigger frames are not even assembled: the server itself closes with 1009.
 WS_MAX_BYTES = 64 * 1024
 BACKLOG = 2_048
+# A client that has not said by then what it wants is cut: slow handshakes hold descriptors.
+HANDSHAKE_SECONDS = 10.0
+# After the drain, what is under way (requests, peers that have still to answer a close) may take so long to end.
+LEAVE_SECONDS = 5.0
 # Descriptors that a process needs besides one per socket.
 SPARE_DESCRIPTORS = 200
 
@@ -54,6 +61,41 @@ class AbortableProtocol(WebSocketsSansIOProtocol):
             extensions["notifications.abort"] = self.transport.abort
 
 
+class PromptHTTP(HttpToolsProtocol):
+    """uvicorn's HTTP with a time-out for the headers of a request, which it lacks: each handshake begins as one."""
+
+    _late: TimerHandle | None = None
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self._wait()
+
+    def on_message_begin(self) -> None:
+        """Begin to wait for the rest of a later request."""
+        super().on_message_begin()
+        if self._late is None:
+            self._wait()
+
+    def on_headers_complete(self) -> None:
+        """It has said what it wants."""
+        self._stop_waiting()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client has gone."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        self._late = self.loop.call_later(HANDSHAKE_SECONDS, self.transport.abort)
+
+    def _stop_waiting(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+
 class WithoutSockets(logging.Filter):
     """Keeps uvicorn's lines about single sockets out of the log.
 
@@ -73,13 +115,19 @@ class _UvicornServer(uvicorn.Server):
         node.current()
 
     async def shutdown(self, sockets: Any = None) -> None:
-        """Drain first; a second signal cuts that short."""
+        """Drain first, and let peers answer their close: ending earlier could lose them it. A second SIGINT cuts in."""
         draining = asyncio.ensure_future(node.current().drain(conf().drain_seconds))
         while not draining.done() and not self.force_exit:
             await asyncio.wait([draining], timeout=0.1)
         draining.cancel()
+        deadline = time.monotonic() + LEAVE_SECONDS
+        while self._sockets() and time.monotonic() < deadline and not self.force_exit:  # noqa: ASYNC110  no event for it
+            await asyncio.sleep(0.05)
         await super().shutdown(sockets)
         await node.stop()
+
+    def _sockets(self) -> bool:
+        return any(isinstance(connection, AbortableProtocol) for connection in self.server_state.connections)
 
 
 def _run_uvicorn(application: Any, host: str, port: int) -> None:
@@ -89,7 +137,7 @@ def _run_uvicorn(application: Any, host: str, port: int) -> None:
         host=host,
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=PromptHTTP,
         ws=AbortableProtocol,
         ws_max_size=WS_MAX_BYTES,
         ws_per_message_deflate=False,
@@ -107,22 +155,13 @@ def _run_uvicorn(application: Any, host: str, port: int) -> None:
 
 
 def _run_daphne(application: Any, host: str, port: int) -> None:
-    # Importing Daphne's server installs Twisted's asyncio reactor for the whole process.
-    from daphne.server import Server  # noqa: PLC0415
-    from twisted.internet import defer, reactor  # noqa: PLC0415
+    # Importing it installs Twisted's asyncio reactor for the whole process.
+    from notifications.daphne_server import DaphneServer  # noqa: PLC0415
 
-    class DaphneServer(Server):
-        def kill_all_applications(self) -> Any:
-            """Twisted waits for the Deferred of a `before shutdown` trigger: drain, and only then end what is left."""
-            drained = asyncio.ensure_future(node.current().drain(conf().drain_seconds))
-            deferred = defer.Deferred.fromFuture(drained)
-            deferred.addBoth(lambda _: super(DaphneServer, self).kill_all_applications())
-            return deferred
-
-    # Not before the loop runs. Why at all: see `_UvicornServer.startup`.
-    reactor.callLater(0, node.current)  # type: ignore[attr-defined]
     DaphneServer(
         application,
+        handshake_seconds=HANDSHAKE_SECONDS,
+        leave_seconds=LEAVE_SECONDS,
         endpoints=[f"tcp:port={port}:interface={host}:backlog={BACKLOG}"],
         action_logger=None,
         websocket_timeout=-1,
