@@ -6,7 +6,7 @@ from itertools import count
 from types import TracebackType
 from typing import Any, Self
 
-from tests.servers.node import Business, Node, Platform
+from tests.servers.node import Business, Node, Platform, RpcClient
 from tests.servers.redis import Redis
 from tests.servers.sockets import Socket, mint
 
@@ -46,6 +46,19 @@ class Deployment:
     def token(self, uid: str, **claims: Any) -> str:
         """A good access token of `uid`, but for what `claims` change (see `mint`)."""
         return mint(uid, self.platform.jwt_signing_key, **claims)
+
+    def service_key(self, *scopes: str) -> str:
+        """A new service key with these scopes, all there are if none is named."""
+        return str(
+            self.business.run(
+                "from notifications import service_keys\nresult = service_keys.create('billing', scopes)[1]",
+                scopes=list(scopes or ("notify", "announce", "inbox", "connections")),
+            )
+        )
+
+    def rpc(self, key: str, node: int = 0) -> RpcClient:
+        """A client of the JSON-RPC of one node, to be entered."""
+        return RpcClient(f"{self.nodes[node].url}/rpc/", key)
 
     def socket(self, uid: str, node: int = -1, *, token: str | None = None, **options: Any) -> Socket:
         """A socket of `uid` to the node of that index (the last one if left out), not yet open."""
