@@ -133,7 +133,8 @@ class AnnouncementAdmin(admin.ModelAdmin):
     ) -> HttpResponse:
         """The form with what may be done to this announcement."""
         announcement = kwargs.get("obj")
-        context |= {"zone": wording.zone(), "may": life.possible(request, announcement)}
+        said = {name: getattr(announcement or Announcement(), name) for name in compose.CONTENT}
+        context |= {"may": life.possible(request, announcement), "said": said}
         if announcement is not None:
             context |= {"state": announcement.status, "facts": life.facts(announcement)}
         return super().render_change_form(request, context, *args, **kwargs)

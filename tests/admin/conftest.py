@@ -14,7 +14,8 @@ from notifications.announcing import announce
 from notifications.models import Announcement
 
 INLINE = re.compile(
-    r'<style|\sstyle=|\son[a-z]+=|(?:href|src|action)="javascript:|<script(?![^>]*\ssrc=)', re.IGNORECASE
+    r'<style|\sstyle=|\son[a-z]+=|(?:href|src|action)="javascript:|<script(?![^>]*\s(?:src=|type="application/json"))',
+    re.IGNORECASE,
 )
 
 
