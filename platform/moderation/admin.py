@@ -25,6 +25,9 @@ class DecisionForm(ModelForm):
     def clean(self) -> dict[str, Any] | None:
         """Refuse a rejection without a reason, and saving without a decision."""
         cleaned = super().clean()
+        if "reason" not in self.fields:
+            # Decided since the page was loaded: saving will say so.
+            return cleaned
         if "_reject" in self.data and not self.cleaned_data.get("reason", "").strip():
             self.add_error("reason", _("Say why: the author will read it."))
         elif "_approve" not in self.data and "_reject" not in self.data:
@@ -70,6 +73,8 @@ class SubmissionAdmin(admin.ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Submission, form: ModelForm, change: bool) -> None:
         """Decide instead of saving."""
+        if obj.state != Submission.State.PENDING:
+            raise review.AlreadyDecided(obj)
         decide: Decide = review.reject if "_reject" in request.POST else review.approve
         decide(obj.pk, request.user, obj.reason)
 

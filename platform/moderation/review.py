@@ -16,6 +16,12 @@ class ReviewError(Exception):
 class AlreadyDecided(ReviewError):
     """Somebody decided before: the first decision stands."""
 
+    def __init__(self, submission: Submission) -> None:
+        super().__init__(
+            _("“%(title)s” was already decided: %(state)s.")
+            % {"title": submission.title, "state": submission.get_state_display()}
+        )
+
 
 class ReasonMissing(ReviewError):
     """An author whose work is rejected must be told why."""
@@ -41,10 +47,7 @@ def _decide(submission_id: int, by: AbstractBaseUser, state: Submission.State, r
     )
     submission = Submission.objects.get(pk=submission_id)
     if not decided:
-        raise AlreadyDecided(
-            _("“%(title)s” was already decided: %(state)s.")
-            % {"title": submission.title, "state": submission.get_state_display()}
-        )
+        raise AlreadyDecided(submission)
     _tell_author(submission)
     return submission
 
