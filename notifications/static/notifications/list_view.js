@@ -1,0 +1,147 @@
+/** A list on the screen, in the bell's panel and on the page of all messages alike. */
+
+import { h } from "./dom.js";
+import { ListModel } from "./list_model.js";
+import { notice } from "./notice.js";
+import { Row } from "./row.js";
+
+const SKELETON_MS = 1_000; // before that an answer is quicker than the eye
+const TIMES_MS = 30_000;
+
+export class ListView {
+  /** @type {HTMLElement} */ element;
+  /** @type {ListModel} */ model;
+  #context;
+  /** @type {Map<string, Row>} */ #rows = new Map();
+  #list;
+  #notice;
+  #state;
+  #pill;
+  #older;
+  #all;
+  #top;
+  #patient = false;
+  #heading;
+  /** @type {any} */ #skeleton = null;
+  /** @type {any} */ #times = null;
+  /** @type {IntersectionObserver[]} */ #observers = [];
+  #abort = new AbortController();
+
+  /**
+   * @param {import("./context.js").Context} context
+   * @param {{limit: number, heading: string, tools?: Node|null}} options
+   */
+  constructor(context, { limit, heading, tools = null }) {
+    this.#context = context;
+    const { client, messages: m } = context;
+    this.model = new ListModel(client, limit);
+    this.#list = h("ul", { class: "rows", part: "list", role: "list", "aria-label": heading });
+    this.#notice = h("div", { class: "notice", part: "notice", role: "status" });
+    this.#state = h("div", { class: "state", part: "state" });
+    this.#top = h("div", { class: "edge" });
+    this.#pill = h("button", { class: "pill", part: "pill", type: "button", hidden: true, onclick: () => this.#showNew() });
+    this.#older = h("button", { class: "quiet older", type: "button", hidden: true, onclick: () => this.model.loadMore() }, m.gettext("Show older"));
+    this.#all = h("button", { class: "quiet", part: "read-all", type: "button", onclick: () => this.#readAll() }, m.gettext("Mark all as read"));
+    this.#heading = h("div", { class: "bar", part: "header" }, tools ?? h("h2", {}, heading), this.#all);
+    this.element = h("div", { class: "list" }, this.#heading, this.#notice,
+      h("div", { class: "scroll", tabindex: "-1" }, this.#top, this.#pill, this.#list, this.#state, this.#older));
+    this.model.addEventListener("change", () => this.draw());
+    for (const type of ["state", "unread"]) client.addEventListener(type, () => this.draw(), { signal: this.#abort.signal });
+    this.#observe(this.#top, (near) => this.model.hold(!near));
+    this.#observe(this.#older, (near) => { if (near && this.model.status === "ready") this.model.loadMore(); });
+    this.draw();
+  }
+
+  /** Load, unless it is loaded, and keep the times right. */
+  open() {
+    if (this.model.status === "idle" || this.model.status === "failed") this.model.load();
+    clearInterval(this.#times);
+    this.#times = setInterval(() => this.draw(), TIMES_MS);
+    this.draw();
+  }
+
+  rest() {
+    clearInterval(this.#times);
+  }
+
+  close() {
+    this.rest();
+    clearTimeout(this.#skeleton);
+    this.#abort.abort();
+    this.model.close();
+    for (const observer of this.#observers) observer.disconnect();
+  }
+
+  draw() {
+    const { rows, held, status, more } = this.model;
+    const { client, messages: m } = this.#context;
+    const known = new Set(rows.map((item) => item.id));
+    for (const [id, row] of this.#rows) {
+      if (known.has(id)) continue;
+      row.element.remove();
+      this.#rows.delete(id);
+    }
+    rows.forEach((item, n) => {
+      let row = this.#rows.get(item.id);
+      if (!row) this.#rows.set(item.id, (row = new Row(item, this.#context)));
+      else row.update(item);
+      if (this.#list.children[n] !== row.element) this.#list.insertBefore(row.element, this.#list.children[n] ?? null);
+    });
+    this.#list.hidden = !rows.length;
+    this.#pill.hidden = !held.length;
+    this.#pill.textContent = m.ngettext("%(n)s new", "%(n)s new", held.length, { n: held.length });
+    this.#older.hidden = !more || status === "failed";
+    this.#all.hidden = !rows.length || !client.unread || this.model.filter.kind !== null;
+    this.#say(notice(this.#context));
+    this.#state.replaceChildren(...this.#filling());
+  }
+
+  /** @param {HTMLElement|null} said */
+  #say(said) {
+    if ((said?.textContent ?? "") !== this.#notice.textContent) this.#notice.replaceChildren(...(said ? [said] : []));
+  }
+
+  /** @returns {Node[]} what stands where rows do not */
+  #filling() {
+    const { rows, status, filter } = this.model;
+    const { messages: m } = this.#context;
+    if (status === "loading") {
+      if (this.#patient) return [h("div", { class: "skeleton", "aria-hidden": "true" }, h("i"), h("i"), h("i")), h("p", { class: "sr" }, m.gettext("Loading…"))];
+      this.#skeleton ??= setTimeout(() => { this.#patient = true; this.draw(); }, SKELETON_MS);
+      return [];
+    }
+    clearTimeout(this.#skeleton);
+    this.#skeleton = null;
+    this.#patient = false;
+    if (status === "failed") {
+      return [h("p", {}, m.gettext("The list could not be loaded."), " ",
+        h("button", { class: "quiet", type: "button", onclick: () => (rows.length ? this.#again() : this.model.load()) }, m.gettext("Try again")))];
+    }
+    if (rows.length || status === "idle") return [];
+    return [h("p", { class: "empty", part: "empty" }, filter.unread || filter.kind ? m.gettext("Nothing here.") : m.gettext("No notifications yet."))];
+  }
+
+  #again() {
+    this.model.status = "ready";
+    this.model.loadMore();
+  }
+
+  #readAll() {
+    const { newest } = this.model;
+    if (newest) this.#context.client.readAll(newest);
+    /** @type {HTMLElement} */ (this.element.querySelector(".scroll")).focus(); // the button is gone
+  }
+
+  #showNew() {
+    this.model.release();
+    this.#top.scrollIntoView({ block: "nearest" });
+    /** @type {HTMLElement|null} */ (this.#list.querySelector(".title"))?.focus();
+  }
+
+  /** @param {Element} edge @param {(near: boolean) => void} run */
+  #observe(edge, run) {
+    const observer = new IntersectionObserver((seen) => run(seen[seen.length - 1].isIntersecting), { rootMargin: "60px 0px" });
+    observer.observe(edge);
+    this.#observers.push(observer);
+  }
+}

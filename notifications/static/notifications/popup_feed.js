@@ -1,0 +1,149 @@
+/** From the client's events to the queue: what pops up in this tab, what waits, and what does not. */
+
+import { PopupMemory } from "./popup_memory.js";
+import { PopupQueue, stays } from "./popup_queue.js";
+import { Tabs } from "./tabs.js";
+
+/** @typedef {import("./protocol.js").Item} Item */
+
+export class PopupFeed {
+  /** @type {PopupQueue} */ queue;
+  #client;
+  #env;
+  #onarrival;
+  /** @type {PopupMemory} */ #memory;
+  /** @type {Tabs} */ #tabs;
+  /** @type {Item[]} came while this page was hidden */ #waiting = [];
+  #first = true;
+  #listOpen = false;
+  #abort = new AbortController();
+  /** @type {() => void} */ #unlisten;
+
+  /**
+   * @param {import("./client.js").NotificationsClient} client whose uid is known
+   * @param {import("./environment.js").Environment} env
+   * @param {{onchange: () => void, onarrival?: (item: Item) => void}} options
+   *   `onchange`: the queue shows something else; `onarrival`: a live item popped up here, or came to a hidden page
+   */
+  constructor(client, env, { onchange, onarrival = () => {} }) {
+    this.#client = client;
+    this.#env = env;
+    this.#onarrival = onarrival;
+    const uid = client.uid ?? "";
+    this.#memory = new PopupMemory(env.storage, uid);
+    this.queue = new PopupQueue(env, { onchange, expired: (item) => client.expired(item) });
+    this.#tabs = new Tabs(env, uid, {
+      showing: (id) => this.queue.has(id),
+      taken: (id) => {
+        this.queue.remove([id]);
+        this.#waiting = this.#waiting.filter((item) => item.id !== id);
+      },
+    });
+    /** @param {string} type @param {(detail: any) => void} run */
+    const on = (type, run) => client.addEventListener(type, (event) => run(/** @type {CustomEvent} */ (event).detail),
+      { signal: this.#abort.signal });
+    on("notification", ({ item }) => this.#live(item));
+    on("inbox", ({ items, fresh }) => this.#replayed(items, fresh));
+    on("read", ({ ids }) => this.queue.remove(ids));
+    on("retracted", ({ ids }) => this.queue.remove(ids));
+    this.#unlisten = env.on("visibilitychange", () => this.#shown());
+    this.queue.pause("hidden", env.hidden);
+  }
+
+  /** @param {boolean} open whether a list is on the screen */
+  listOpen(open) {
+    this.#listOpen = open;
+    this.queue.suspend(open);
+  }
+
+  /** Show an item whatever the rules say: a preview. @param {Item} item */
+  show(item) {
+    this.queue.add(item);
+  }
+
+  /** The user puts a popup away: its items stay unread. @param {string} key */
+  putAway(key) {
+    const entry = this.queue.entries.find((each) => each.key === key);
+    if (entry) this.#memory.putAway(entry.items.map((item) => item.id));
+    this.queue.dismiss(key);
+  }
+
+  close() {
+    this.#abort.abort();
+    this.#unlisten();
+    this.#tabs.close();
+    this.queue.close();
+  }
+
+  /** @param {Item} item Only `display: popup` pops up; `banner` and `list` items are in the list. */
+  #wanted(item) {
+    return item.display === "popup" && !item.read_at && !this.#client.expired(item) && !this.#memory.isPutAway(item.id);
+  }
+
+  /** @param {Item} item */
+  #still(item) {
+    const now = this.#client.item(item.id);
+    return !!now && this.#wanted(now);
+  }
+
+  /** @param {Item} item */
+  #live(item) {
+    if (!this.#wanted(item)) return;
+    if (!this.#env.hidden) this.#pop(item, true);
+    else {
+      this.#waiting.push(item);
+      this.#onarrival(item);
+    }
+  }
+
+  /** @param {Item[]} items all that is unread @param {Item[]} fresh those that this page did not know */
+  #replayed(items, fresh) {
+    const { seen } = this.#memory;
+    const isNew = (/** @type {Item} */ item) => (this.#first ? item.id > seen : fresh.includes(item));
+    const wanted = items.filter((item) => this.#wanted(item) && !this.queue.has(item.id));
+    // On a new page what had to stay comes back; on an old one it is there, or was put away.
+    const back = wanted.filter((item) => (item.confirm ? this.#first || isNew(item) : this.#first && stays(item) && !isNew(item)));
+    const rest = wanted.filter((item) => isNew(item) && !back.includes(item));
+    this.#first = false;
+    for (const item of back) this.#pop(item, false, true);
+    if (rest.length === 1) this.#pop(rest[0]);
+    else if (rest.length) this.#summarize(rest);
+  }
+
+  /** @param {Item[]} items */
+  async #summarize(items) {
+    const newest = items[items.length - 1].id;
+    if (this.#env.hidden) {
+      this.#waiting.push(...items);
+    } else if (!this.#listOpen && (await this.#tabs.claim(newest))) {
+      this.#memory.see(newest);
+      this.queue.backlog(items.filter((item) => this.#still(item)));
+    }
+  }
+
+  /** @param {Item} item @param {boolean} live @param {boolean} again it may have been on the screen before */
+  async #pop(item, live = false, again = false) {
+    if (this.#env.hidden) {
+      this.#waiting.push(item);
+      return;
+    }
+    // Seen in the list, it does not pop up later; a confirmation is asked for once the list is closed.
+    if (this.#listOpen && !item.confirm) this.#memory.see(item.id);
+    else if ((await this.#tabs.claim(item.id, again)) && this.#still(item)) {
+      this.#memory.see(item.id);
+      this.queue.add(item);
+      if (live) this.#onarrival(item);
+    }
+  }
+
+  #shown() {
+    this.queue.pause("hidden", this.#env.hidden);
+    if (this.#env.hidden) return;
+    const waiting = this.#waiting.filter((item) => this.#still(item));
+    this.#waiting = [];
+    const [asking, rest] = [waiting.filter((item) => item.confirm), waiting.filter((item) => !item.confirm)];
+    for (const item of asking) this.#pop(item);
+    if (rest.length > 3) this.#summarize(rest);
+    else for (const item of rest) this.#pop(item);
+  }
+}
