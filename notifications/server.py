@@ -99,13 +99,14 @@ class PromptHTTP(HttpToolsProtocol):
 class WithoutSockets(logging.Filter):
     """Keeps uvicorn's lines about single sockets out of the log.
 
-    Those about handshakes carry the query string, token included, and at 30,000 sockets the others are noise.
+    Those about handshakes carry the query string, token included; at 30,000 sockets the others are noise, and the one
+    about text that is not UTF-8 comes with a traceback, as often as a peer likes.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """False for such a line."""
         message = str(record.msg)
-        return '"WebSocket ' not in message and not message.startswith("connection ")
+        return '"WebSocket ' not in message and not message.startswith(("connection ", "Invalid UTF-8 "))
 
 
 class _UvicornServer(uvicorn.Server):
