@@ -24,13 +24,13 @@ const CSS = `
 *, ::before, ::after { box-sizing: border-box; }
 h2, p, ul { margin: 0; padding: 0; }
 ul { list-style: none; }
-button, a.quiet, select { font: inherit; color: inherit; }
+button, select { font: inherit; color: inherit; }
 button { cursor: pointer; border: 0; background: none; padding: 0; }
 :focus-visible { outline: 2px solid var(--a); outline-offset: 2px; }
 .sr { position: absolute; width: 1px; height: 1px; margin: -1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .icon { width: 1.35em; height: 1.35em; flex: none; fill: none; stroke: currentColor; stroke-width: 1.8; stroke-linecap: round; stroke-linejoin: round; }
-.info > .icon { color: var(--a); }
-.success > .icon { color: light-dark(#17703a, #7fdca0); }
+.popup.info .icon { color: var(--a); }
+.popup.success .icon { color: light-dark(#17703a, #7fdca0); }
 .warning .icon { color: light-dark(#8a5a00, #f3cc7a); }
 .error .icon { color: light-dark(#b3261e, #ff9d95); }
 .x .icon { color: inherit !important; width: 1.1em; height: 1.1em; }

@@ -22,7 +22,7 @@ for (const field of form.querySelectorAll("[data-most]")) {
     counter.textContent = `${count} / ${most}`;
     counter.classList.toggle("over", count > most);
   };
-  field.after(counter);
+  field.closest(".form-row").querySelector(".help").append(counter);
   field.addEventListener("input", show);
   show();
 }
