@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from itertools import islice
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -9,11 +10,12 @@ V = TypeVar("V")
 
 
 class Gather(Generic[K, V]):
-    """Collect the keys asked for within `seconds`, then look all of them up by one call of `many`.
+    """Look up the keys asked for within `seconds` by one call of `many`.
 
-    `many` takes the distinct keys and returns a dict with an answer for each; what it raises, every asker of that
-    batch gets. A batch holds at most `size` keys. Measured with 1,100-1,600 single ORM look-ups a second on SQLite:
-    gathered for 5 ms into one `IN` query it is 18,600.
+    `many` takes the distinct keys, at most `size`, and returns a dict with an answer for each; what it raises, every
+    asker of that batch gets. One look-up runs at a time, and what is asked for meanwhile shares the next: the more is
+    asked, the more share one. Measured with 1,100-1,600 single ORM look-ups a second on SQLite: gathered for 5 ms into
+    one `IN` query it is 18,600.
     """
 
     def __init__(self, many: Callable[[list[K]], Awaitable[dict[K, V]]], *, seconds: float, size: int = 500) -> None:
@@ -21,30 +23,26 @@ class Gather(Generic[K, V]):
         self._seconds = seconds
         self._size = size
         self._waiting: dict[K, asyncio.Future[V]] = {}
-        self._timer: asyncio.TimerHandle | None = None
-        self._running: set[asyncio.Task[None]] = set()
+        self._task: asyncio.Task[None] | None = None
 
     async def __call__(self, key: K) -> V:
-        """The answer for `key`."""
+        """The answer for `key`, looked up after it was asked for."""
         loop = asyncio.get_running_loop()
         future = self._waiting.get(key)
         if future is None:
             future = self._waiting[key] = loop.create_future()
-            if len(self._waiting) >= self._size:
-                self._go()
-            elif self._timer is None:
-                self._timer = loop.call_later(self._seconds, self._go)
+            if self._task is None:
+                self._task = loop.create_task(self._run())
         # Shielded: one asker that is cancelled must not take the answer from the others.
         return await asyncio.shield(future)
 
-    def _go(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        batch, self._waiting = self._waiting, {}
-        task = asyncio.get_running_loop().create_task(self._look_up(batch))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+    async def _run(self) -> None:
+        try:
+            await asyncio.sleep(self._seconds)
+            while self._waiting:
+                await self._look_up({key: self._waiting.pop(key) for key in list(islice(self._waiting, self._size))})
+        finally:
+            self._task = None
 
     async def _look_up(self, batch: dict[K, asyncio.Future[V]]) -> None:
         try:
