@@ -97,16 +97,14 @@ def run() -> Iterator[Run]:
         yield running
 
 
-def sign_in(url: str, name: str, password: str) -> httpx.Client:
-    """A browser in which somebody has signed in by the page."""
-    browser = httpx.Client(base_url=url, follow_redirects=True)
+def sign_in(browser: httpx.Client, name: str, password: str) -> None:
+    """By the page."""
     page = browser.get("/accounts/login/").text
     match = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
     assert match is not None
     data = {"username": name, "password": password, "csrfmiddlewaretoken": match[1]}
-    answer = browser.post("/accounts/login/", data=data, headers={"Origin": url})
+    answer = browser.post("/accounts/login/", data=data, headers={"Origin": str(browser.base_url).rstrip("/")})
     assert f"Hello, {name}" in answer.text
-    return browser
 
 
 @pytest.mark.server
@@ -115,7 +113,8 @@ def test_run(run: Run) -> None:
     logins = dict(LOGIN.findall(run.log))
     assert set(logins) == {"alice", "bob", "carol", "staff", "admin"}
     for name, password in logins.items():
-        with sign_in(run.url, name, password) as browser:
+        with httpx.Client(base_url=run.url, follow_redirects=True) as browser:
+            sign_in(browser, name, password)
             assert (browser.get("/admin/").url.path == "/admin/") is (name in ("staff", "admin"))
     for address in re.findall(rf"({re.escape(run.url)}\S*)", run.log):
         assert httpx.get(address, follow_redirects=True).status_code == 200, address

@@ -48,7 +48,7 @@ def test_an_unknown_server_is_one_line(server: str) -> None:
 async def test_a_node_serves_and_ends_with_sigterm(
     server: str, sqlite_url: str, start_node: Callable[..., Node]
 ) -> None:
-    """Pages, health and sockets; SIGTERM sends the sockets away, and the process ends with 0."""
+    """Pages, health and sockets; SIGTERM sends the sockets away, and the process ends."""
     platform = Platform(sqlite_url, standalone=True)
     node = start_node(platform, server)
     async with httpx.AsyncClient(base_url=node.url) as http:
@@ -60,7 +60,8 @@ async def test_a_node_serves_and_ends_with_sigterm(
         node.signal(signal.SIGTERM)
         await socket.wait_type("reconnect")
         assert await socket.wait_closed() == 4200
-    assert node.wait_ended() == 0
+    # uvicorn, having shut down, raises the signal once more for whoever started it.
+    assert node.wait_ended() == (-signal.SIGTERM if server == "uvicorn" else 0)
     assert "Traceback" not in node.log
 
 
