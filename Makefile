@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: run serve test test-quick test-python test-js lint system-packages
+.PHONY: run serve test test-quick test-python test-js lint bench system-packages
 
 PORT ?= 8000
 HOST ?= 127.0.0.1
@@ -42,6 +42,10 @@ test-js: $(VENV)/.dev
 
 system-packages:
 	@tests/install-system-packages
+
+# Our nodes and their peers under the same load; BENCH=--quick for three minutes at 3,000 sockets.
+bench: system-packages $(VENV)/.dev
+	@$(PY) -m bench $(BENCH)
 
 lint: $(VENV)/.dev
 	$(PY) -m ruff check .

@@ -1,0 +1,179 @@
+"""`make bench`: measure our nodes and their peers in one run, print one table, write JSON and a chart."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import cases, rpc
+from bench.report import BROADCAST_CPU, Row, table, write
+from bench.sites import Site, ours, peer
+
+PEERS = (
+    ("floor", "floor: raw writes in a loop"),
+    ("websockets_server", "websockets broadcast(), bare"),
+    ("tornado_server", "Tornado, the original's way"),
+    ("stock_channels", "stock Channels groups, Daphne"),
+)
+OURS = "ours, uvicorn"
+OURS_DAPHNE = "ours, Daphne"
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How large a run is."""
+
+    one_node: int
+    two_nodes: int
+    stall: int
+    growth: Sequence[int]
+    rounds: int
+    peer_rounds: int
+    seconds: float
+    calls: int
+
+
+FULL = Scale(10_000, 30_000, 15_000, (1_000, 3_000), 10, 5, 50.0, 3_000)
+QUICK = Scale(3_000, 6_000, 3_000, (1_000,), 5, 3, 25.0, 600)
+
+
+class Run:
+    """The rows as they come, with progress on standard error."""
+
+    def __init__(self, scale: Scale) -> None:
+        self.scale = scale
+        self.rows: list[Row] = []
+        self.details: list[Any] = []
+        self._begun = time.monotonic()
+        self._floor: float | None = None
+
+    def say(self, text: str) -> None:
+        """Progress."""
+        print(f"[{time.monotonic() - self._begun:5.0f} s] {text}", file=sys.stderr, flush=True)
+
+    def add(self, case: str, site: str, value: float, unit: str, *limits: str) -> None:
+        """A row; `limits` are what we must and what we aim to reach."""
+        must, aim = (*limits, "", "")[:2]
+        ratio = value / self._floor if case == BROADCAST_CPU and self._floor else None
+        self.rows.append(Row(case, site, value, unit, must, aim, ratio))
+
+    def peers(self) -> None:
+        """The floor and the peers: opening, memory, broadcast."""
+        for module, name in PEERS:
+            found = self._broadcast(peer(module, name), name, self.scale.one_node, self.scale.peer_rounds)
+            if self._floor is None:
+                self._floor = found.cpu_ms_per_1000
+            self._opening(found)
+            self.add(BROADCAST_CPU, name, found.cpu_ms_per_1000, "ms")
+            self.add("broadcast, last client", name, found.last_ms, "ms")
+
+    def ours(self) -> None:
+        """Our node: everything of one process."""
+        scale = self.scale
+        with ours(OURS) as site:
+            site.fill_inboxes(max(scale.two_nodes, scale.stall))
+            found = self._broadcast(site, OURS, scale.one_node, scale.rounds)
+            self._opening(found, ">= 800", ">= 3,000", "<= 32", "<= 15")
+            self.add(BROADCAST_CPU, OURS, found.cpu_ms_per_1000, "ms", "<= 20", "<= 12")
+            self.add("broadcast, last client", OURS, found.last_ms, "ms")
+            grown = [found]
+        for sockets in scale.growth:
+            with ours(OURS) as site:
+                grown.append(self._broadcast(site, OURS, sockets, scale.rounds))
+        with ours(OURS) as site:
+            self.say(f"targeted pushes to {scale.one_node:,} sockets")
+            site.fill_inboxes(scale.one_node)
+            pushed = cases.targeted(site, scale.one_node, 20)
+            self.details.append(pushed)
+            self.add("notify() committed to client, p50, 200/s", OURS, pushed.p50_ms, "ms", "<= 10", "<= 3")
+            self.add("notify() committed to client, p99, 200/s", OURS, pushed.p99_ms, "ms", "<= 100", "<= 20")
+        with ours(OURS) as site:
+            self.say("JSON-RPC")
+            called = rpc.calls(site, scale.calls)
+            self.details.append(called)
+            self.add("notifications.send, one by one", OURS, called.send_per_second, "/s", ">= 300", ">= 1,500")
+            self.add("notifications.send_many by 100", OURS, called.many_100_per_second, "items/s")
+            self.add("notifications.send_many by 1,000", OURS, called.many_1000_per_second, "items/s")
+            self.add("notifications.multicast to 10,000", OURS, called.multicast_per_second, "items/s")
+            self.say("pushes sustained by send_many")
+            sustained = rpc.sustained(site)
+            self.details.append(sustained)
+            self.add("send_many to clients", OURS, sustained.pushed_per_second, "pushes/s", ">= 1,000", ">= 5,000")
+        with ours(OURS) as site:
+            site.fill_inboxes(scale.stall)
+            self.say(f"longest stall during broadcasts to {scale.stall:,}")
+            stalled = cases.stall(site, scale.stall, scale.rounds)
+            self.details.append(stalled)
+            self.add(f"longest stall, broadcast to {scale.stall:,}", OURS, stalled.worst_ms, "ms", "<= 50", "<= 10")
+            self.say(f"idle CPU of {scale.stall:,} for {scale.seconds:.0f} s")
+            idle = cases.idle(site, scale.stall, scale.seconds)
+            self.details.append(idle)
+            self.add(f"idle CPU of {scale.stall:,} sockets", OURS, idle.core_percent, "% of a core", "<= 10", "<= 3")
+        with ours(OURS, nodes=2) as site:
+            site.fill_inboxes(scale.two_nodes)
+            two = self._broadcast(site, f"{OURS}, two nodes", scale.two_nodes, scale.rounds)
+            grown.append(two)
+            case = f"{scale.two_nodes:,} sockets on two nodes"
+            self.add(f"{case}, last client", OURS, two.last_ms, "ms", "<= 600", "<= 250")
+            self.add(f"{case}, opened", OURS, two.opened_per_second, "/s")
+            self.add(f"{case}, CPU per 1,000", OURS, two.cpu_ms_per_1000, "ms")
+        costs = [growth.cpu_ms_per_1000 for growth in grown]
+        sizes = [growth.sockets for growth in grown]
+        case = f"cost per delivery, {min(sizes):,} to {max(sizes):,}"
+        self.add(case, OURS, max(costs) / min(costs), "x", "<= 1.3")
+
+    def daphne(self) -> None:
+        """The same application on Daphne."""
+        with ours(OURS_DAPHNE, server="daphne") as site:
+            site.fill_inboxes(self.scale.one_node)
+            found = self._broadcast(site, OURS_DAPHNE, self.scale.one_node, self.scale.peer_rounds)
+            self._opening(found)
+            self.add(BROADCAST_CPU, OURS_DAPHNE, found.cpu_ms_per_1000, "ms", "<= 90")
+            self.add("broadcast, last client", OURS_DAPHNE, found.last_ms, "ms")
+
+    def _broadcast(
+        self, site: Site | AbstractContextManager[Site], name: str, sockets: int, rounds: int
+    ) -> cases.Broadcast:
+        self.say(f"{name}: {rounds} broadcasts to {sockets:,}")
+        if isinstance(site, AbstractContextManager):
+            with site as entered:
+                found = cases.broadcast(entered, sockets, rounds)
+        else:
+            found = cases.broadcast(site, sockets, rounds)
+        self.details.append(found)
+        if found.missing:
+            self.say(f"{name}: {found.missing} of {rounds * sockets} did not arrive")
+        return found
+
+    def _opening(
+        self, found: cases.Broadcast, must: str = "", aim: str = "", memory_must: str = "", memory_aim: str = ""
+    ) -> None:
+        self.add("sockets opened", found.site, found.opened_per_second, "/s", must, aim)
+        self.add("CPU per connect", found.site, found.connect_us, "us")
+        self.add("memory per idle socket", found.site, found.idle_kib, "KiB", memory_must, memory_aim)
+
+
+def main() -> None:
+    """Measure, print, write; exit status 1 where a "must" is missed."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="3,000 sockets, about three minutes")
+    parser.add_argument("--only", choices=("peers", "ours", "daphne"), help="leave the other parts out")
+    parser.add_argument("--out", type=Path, default=Path("var/bench"), help="folder of the results (var/bench)")
+    options = parser.parse_args()
+    run = Run(QUICK if options.quick else FULL)
+    parts = [options.only] if options.only else ["peers", "ours", "daphne"]
+    for part in parts:
+        getattr(run, part)()
+    rows = sorted(run.rows, key=lambda row: [r.case for r in run.rows].index(row.case))
+    print(table(rows))
+    print(f"\nWritten to {write(options.out, rows, run.details)}")
+    missed = [row.case for row in rows if row.verdict == "MISSED"]
+    sys.exit(f"missed: {', '.join(missed)}" if missed else 0)
+
+
+if __name__ == "__main__":
+    main()
