@@ -142,13 +142,15 @@ def page(
     if after is not None:
         notifications = notifications.filter(id__gt=after)
         announcements = announcements.filter(item_id__gt=after)
-    items = [row.item() for row in notifications.order_by("-id" if after is None else "id")[: limit + 1]]
+    rows = list(notifications.order_by("-id" if after is None else "id")[: limit + 1])
+    items = [row.item() for row in rows]
     candidates = list(announcements)
     read_at = dict(Receipt.objects.filter(uid=uid, announcement__in=candidates).values_list("announcement", "read_at"))
     items += [a.item(read_at.get(a.id)) for a in candidates if not (unread and a.id in read_at)]
     items.sort(key=lambda item: item.id, reverse=after is None)
     more = len(items) > limit
     items = items[:limit]
+    _fetched(rows[:limit], now)
     if not items:
         return Page([], None)
     # Whoever pages has seen what is on the other side.
@@ -156,6 +158,13 @@ def page(
         return Page(items, items[-1].id if more else None, items[0].id if before is not None else None)
     items.reverse()
     return Page(items, items[-1].id, items[0].id if more else None)
+
+
+def _fetched(rows: Iterable[Notification], now: datetime) -> None:
+    """Whoever fetches an item has been delivered it. A write the first time only, and none that sockets are told of."""
+    fresh = [row.id for row in rows if row.delivered_at is None]
+    if fresh:
+        Notification.objects.filter(id__in=fresh, delivered_at__isnull=True).update(delivered_at=now)
 
 
 def kinds(uid: str) -> list[str]:
@@ -171,6 +180,7 @@ def get(uid: str, item_id: UUID) -> Item | None:
     now = clock.now()
     row = Notification.objects.visible(now).filter(uid=uid, id=item_id).first()
     if row is not None:
+        _fetched([row], now)
         return row.item()
     announcement = _visible_announcements(uid, now).filter(item_id=item_id).first()
     if announcement is None:
