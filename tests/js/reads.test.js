@@ -87,15 +87,13 @@ for (const kept of ["{", "3", "null", '[null,1,{"id":5}]']) {
   });
 }
 
-test("with full or denied storage this page still has them", () => {
-  const full = new FakeStorage();
-  full.full = true;
-  for (const storage of [full, null]) {
-    const made = reads(storage);
-    made.add([read(1)]);
-    made.add([read(2)]);
-    assert.deepEqual(made.entries, [read(1), read(2)]);
-    made.settle({ ids: [id(1), id(2)], via: "list", confirm: false });
-    assert.deepEqual(made.entries, []);
-  }
+test("with full storage this page still has them", () => {
+  const storage = new FakeStorage();
+  storage.full = true;
+  const made = reads(storage);
+  made.add([read(1)]);
+  made.add([read(2)]);
+  assert.deepEqual(made.entries, [read(1), read(2)]);
+  made.settle({ ids: [id(1), id(2)], via: "list", confirm: false });
+  assert.deepEqual(made.entries, []);
 });

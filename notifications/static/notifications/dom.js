@@ -19,6 +19,13 @@ export function h(tag, props = {}, ...children) {
   return element;
 }
 
+/**
+ * @param {string} text @param {string} look `primary` or `quiet` @param {(event: any) => void} onclick
+ * @param {Record<string, any>} [props]
+ * @returns {any}
+ */
+export const button = (text, look, onclick, props) => h("button", { type: "button", class: look, onclick, ...props }, text);
+
 const PATHS = {
   bell: "M12 3a6 6 0 0 0-6 6c0 6-2.5 7.5-2.5 7.5h17S18 15 18 9a6 6 0 0 0-6-6Zm-1.9 17a2.2 2.2 0 0 0 3.8 0",
   info: "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18Zm0-10v5m0-8.5v.2",

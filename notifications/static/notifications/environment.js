@@ -4,7 +4,7 @@
  * @typedef {object} Environment
  * @property {typeof WebSocket} WebSocket
  * @property {typeof fetch} fetch
- * @property {Pick<Storage, "getItem"|"setItem"|"removeItem">|null} storage null where the browser denies it
+ * @property {Pick<Storage, "getItem"|"setItem"|"removeItem">} storage
  * @property {() => number} now milliseconds of the wall clock: it goes on while a machine sleeps
  * @property {() => number} random
  * @property {(run: () => void, ms: number) => any} setTimeout
@@ -26,7 +26,7 @@ export function browserEnvironment() {
   return {
     WebSocket: globalThis.WebSocket,
     fetch: (...args) => globalThis.fetch(...args),
-    storage: localStorageOrNull(),
+    storage: storage(),
     now: () => Date.now(),
     random: Math.random,
     setTimeout: (run, ms) => globalThis.setTimeout(run, ms),
@@ -45,10 +45,16 @@ export function browserEnvironment() {
   };
 }
 
-function localStorageOrNull() {
+function storage() {
   try {
-    return globalThis.localStorage ?? null;
+    return globalThis.localStorage;
   } catch {
-    return null; // denied by the user's settings
+    // Denied by the user's settings: as long as the page lives will have to do.
+    /** @type {Map<string, string>} */ const values = new Map();
+    return {
+      getItem: (/** @type {string} */ key) => values.get(key) ?? null,
+      setItem: (/** @type {string} */ key, /** @type {string} */ value) => void values.set(key, value),
+      removeItem: (/** @type {string} */ key) => void values.delete(key),
+    };
   }
 }

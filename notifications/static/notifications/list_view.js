@@ -1,6 +1,6 @@
 /** A list on the screen, in the bell's panel and on the page of all messages alike. */
 
-import { h } from "./dom.js";
+import { button, h } from "./dom.js";
 import { ListModel } from "./list_model.js";
 import { notice } from "./notice.js";
 import { Row } from "./row.js";
@@ -21,7 +21,6 @@ export class ListView {
   #all;
   #top;
   #patient = false;
-  #heading;
   /** @type {any} */ #skeleton = null;
   /** @type {any} */ #times = null;
   /** @type {IntersectionObserver[]} */ #observers = [];
@@ -39,11 +38,11 @@ export class ListView {
     this.#notice = h("div", { class: "notice", part: "notice", role: "status" });
     this.#state = h("div", { class: "state", part: "state" });
     this.#top = h("div", { class: "edge" });
-    this.#pill = h("button", { class: "pill", part: "pill", type: "button", hidden: true, onclick: () => this.#showNew() });
-    this.#older = h("button", { class: "quiet older", type: "button", hidden: true, onclick: () => this.model.loadMore() }, m.gettext("Show older"));
-    this.#all = h("button", { class: "quiet", part: "read-all", type: "button", onclick: () => this.#readAll() }, m.gettext("Mark all as read"));
-    this.#heading = h("div", { class: "bar", part: "header" }, tools ?? h("h2", {}, heading), this.#all);
-    this.element = h("div", { class: "list" }, this.#heading, this.#notice,
+    this.#pill = button("", "pill", () => this.#showNew(), { part: "pill", hidden: true });
+    this.#older = button(m.gettext("Show older"), "quiet older", () => this.model.loadMore(), { hidden: true });
+    this.#all = button(m.gettext("Mark all as read"), "quiet", () => this.#readAll(), { part: "read-all" });
+    this.element = h("div", { class: "list" },
+      h("div", { class: "bar", part: "header" }, tools ?? h("h2", {}, heading), this.#all), this.#notice,
       h("div", { class: "scroll", tabindex: "-1" }, this.#top, this.#pill, this.#list, this.#state, this.#older));
     this.model.addEventListener("change", () => this.draw());
     for (const type of ["state", "unread"]) client.addEventListener(type, () => this.draw(), { signal: this.#abort.signal });
@@ -115,7 +114,7 @@ export class ListView {
     this.#patient = false;
     if (status === "failed") {
       return [h("p", {}, m.gettext("The list could not be loaded."), " ",
-        h("button", { class: "quiet", type: "button", onclick: () => (rows.length ? this.#again() : this.model.load()) }, m.gettext("Try again")))];
+        button(m.gettext("Try again"), "quiet", () => (rows.length ? this.#again() : this.model.load())))];
     }
     if (rows.length || status === "idle") return [];
     return [h("p", { class: "empty", part: "empty" }, filter.unread || filter.kind ? m.gettext("Nothing here.") : m.gettext("No notifications yet."))];

@@ -1,6 +1,6 @@
 /** What a list says about the connection when it is not there, and what can be done. */
 
-import { h } from "./dom.js";
+import { button, h } from "./dom.js";
 
 /** @param {import("./context.js").Context} context @returns {HTMLElement|null} */
 export function notice({ client, messages: m }) {
@@ -10,10 +10,10 @@ export function notice({ client, messages: m }) {
   if (state !== "closed") return null;
   if (reason === "signed_out") {
     return h("p", {}, m.gettext("You are signed out."), " ",
-      h("button", { class: "quiet", type: "button", onclick: () => location.reload() }, m.gettext("Sign in again")));
+      button(m.gettext("Sign in again"), "quiet", () => location.reload()));
   }
   const text = reason === "too_many_connections"
     ? m.gettext("Notifications are live in your newer tabs.")
     : m.gettext("The connection was closed.");
-  return h("p", {}, text, " ", h("button", { class: "quiet", type: "button", onclick: () => client.retryNow() }, m.gettext("Connect here")));
+  return h("p", {}, text, " ", button(m.gettext("Connect here"), "quiet", () => client.retryNow()));
 }

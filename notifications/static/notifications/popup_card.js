@@ -1,14 +1,15 @@
 /** One popup as it looks: drawn by `<notification-popups>`, and by the admin's preview of what is being written. */
 
-import { h, icon } from "./dom.js";
+import { button, h, icon } from "./dom.js";
 import { safeUrl } from "./protocol.js";
 
 /** @typedef {import("./protocol.js").Item} Item */
 /** @typedef {import("./messages.js").Messages} Messages */
 
 /** @param {Item} item @param {Messages} m @returns {string} what a screen reader says before the title */
-export function levelName(item, m) {
-  return item.level === "error" ? m.gettext("Error") : item.level === "warning" ? m.gettext("Warning") : "";
+export function levelName({ level }, m) {
+  if (level === "error") return m.gettext("Error");
+  return level === "warning" ? m.gettext("Warning") : "";
 }
 
 /**
@@ -26,10 +27,12 @@ export function popupCard(item, m, { done, gone, away }) {
     h("p", { class: "title", part: "title", id, dir: "auto" }, level ? h("span", { class: "sr" }, `${level}: `) : null, item.title),
     item.body ? h("p", { class: "body", part: "body", dir: "auto" }, item.body) : null,
     h("div", { class: "actions" },
-      h("button", { class: "primary", part: "confirm", type: "button", onclick: () => { done(); gone(); } },
-        item.confirm ? m.gettext("Confirm") : m.gettext("Got it")),
+      button(item.confirm ? m.gettext("Confirm") : m.gettext("Got it"), "primary", () => {
+        done();
+        gone();
+      }, { part: "confirm" }),
       url ? h("a", { class: "quiet", part: "open", href: url, onclick: () => item.confirm || done() }, m.gettext("Open")) : null,
-      item.confirm ? h("button", { class: "quiet", part: "later", type: "button", onclick: away }, m.gettext("Later")) : null));
+      item.confirm ? button(m.gettext("Later"), "quiet", away, { part: "later" }) : null));
 }
 
 /**

@@ -48,6 +48,7 @@ export class PopupFeed {
     on("retracted", ({ ids }) => this.queue.remove(ids));
     this.#unlisten = env.on("visibilitychange", () => this.#shown());
     this.queue.pause("hidden", env.hidden);
+    if (client.items.length) this.#replayed(client.items, []);
   }
 
   /** @param {boolean} open whether a list is on the screen */

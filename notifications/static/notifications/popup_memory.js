@@ -2,55 +2,54 @@
 
 const PUT_AWAY_MAX = 200;
 
+/** @typedef {{seen: string, away: string[]}} Kept `seen`: the newest id that has popped up */
+
 export class PopupMemory {
   #storage;
   #key;
 
-  /** @param {Pick<Storage, "getItem"|"setItem">|null} storage @param {string} uid */
+  /** @param {Pick<Storage, "getItem"|"setItem">} storage @param {string} uid */
   constructor(storage, uid) {
     this.#storage = storage;
     this.#key = `notifications.popups.${uid}`;
   }
 
-  /** The newest id that has popped up. */
+  /** The newest id that has popped up, "" for none. */
   get seen() {
-    return this.#load().seen;
+    return this.#kept.seen;
   }
 
   /** @param {string} id put away by the user: it does not come back by itself */
   isPutAway(id) {
-    return this.#load().away.includes(id);
+    return this.#kept.away.includes(id);
   }
 
   /** @param {string} id has popped up */
   see(id) {
-    const kept = this.#load();
+    const kept = this.#kept;
     if (id > kept.seen) this.#keep({ ...kept, seen: id });
   }
 
   /** @param {string[]} ids */
   putAway(ids) {
-    const kept = this.#load();
-    this.#keep({ ...kept, away: [...kept.away.filter((id) => !ids.includes(id)), ...ids].slice(-PUT_AWAY_MAX) });
+    const { seen, away } = this.#kept;
+    this.#keep({ seen, away: [...away.filter((id) => !ids.includes(id)), ...ids].slice(-PUT_AWAY_MAX) });
   }
 
-  /** @type {{seen: string, away: string[]}} where storage is denied */ #memory = { seen: "", away: [] };
-
-  /** @returns {{seen: string, away: string[]}} */
-  #load() {
+  /** @returns {Kept} */
+  get #kept() {
     try {
-      const kept = JSON.parse(this.#storage?.getItem(this.#key) ?? "null") ?? this.#memory;
-      return { seen: String(kept.seen ?? ""), away: Array.isArray(kept.away) ? kept.away : [] };
+      const { seen, away } = JSON.parse(this.#storage.getItem(this.#key) ?? "{}");
+      return { seen: typeof seen === "string" ? seen : "", away: Array.isArray(away) ? away : [] };
     } catch {
-      return this.#memory;
+      return { seen: "", away: [] };
     }
   }
 
-  /** @param {{seen: string, away: string[]}} kept */
+  /** @param {Kept} kept */
   #keep(kept) {
-    this.#memory = kept;
     try {
-      this.#storage?.setItem(this.#key, JSON.stringify(kept));
+      this.#storage.setItem(this.#key, JSON.stringify(kept));
     } catch {
       // Full: at worst a popup comes again.
     }

@@ -1,10 +1,9 @@
 /** `<notification-popups>`: what has just happened, in the corner, without ever taking the focus. */
 
 import { NotificationsElement } from "./context.js";
-import { h } from "./dom.js";
+import { button, h } from "./dom.js";
 import { frame, levelName, popupCard } from "./popup_card.js";
 import { PopupFeed } from "./popup_feed.js";
-import { chime } from "./sound.js";
 
 const TITLES = 3;
 
@@ -34,7 +33,10 @@ export class NotificationPopups extends NotificationsElement {
       if (this.#feed || context.client.uid === null) return;
       this.#feed = new PopupFeed(context.client, context.environment, {
         onchange: () => this.#draw(),
-        onarrival: () => this.hasAttribute("sound") && !context.environment.hidden && chime(),
+        onarrival: async (item) => {
+          this.dispatchEvent(new CustomEvent("arrival", { detail: { item } }));
+          if (this.hasAttribute("sound") && !context.environment.hidden) (await import("./sound.js")).chime();
+        },
       });
       this.#feed.listOpen(context.lists.size > 0);
     };
@@ -47,7 +49,7 @@ export class NotificationPopups extends NotificationsElement {
   /** @param {import("./context.js").Context} context */
   start({ messages: m }) {
     const { signal } = this.#abort;
-    this.#more = h("button", { class: "more", part: "more", type: "button", hidden: true, onclick: () => this.context?.showList() });
+    this.#more = button("", "more", () => this.context?.showList(), { part: "more", hidden: true });
     this.#stack = h("ul", { class: "stack", role: "list" });
     this.#region = h("div", { class: "popups", part: "popups", popover: "manual", role: "region", "aria-label": m.gettext("New notifications") }, this.#more, this.#stack);
     this.#polite = h("div", { class: "sr", role: "status" });
@@ -130,10 +132,10 @@ export class NotificationPopups extends NotificationsElement {
     return frame("info", "summary", m, () => this.#feed?.putAway(key),
       h("p", { class: "title", part: "title", id: "summary" }, text),
       h("ul", { class: "body" }, ...items.slice(-TITLES).reverse().map((item) => h("li", { dir: "auto" }, item.title))),
-      h("div", { class: "actions" }, h("button", { class: "primary", type: "button", onclick: () => {
+      h("div", { class: "actions" }, button(m.gettext("Show"), "primary", () => {
         this.#feed?.putAway(key);
         this.context?.showList();
-      } }, m.gettext("Show"))));
+      }, { part: "show" })));
   }
 
   /** To the newest popup, or back to where the focus came from. */

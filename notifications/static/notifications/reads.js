@@ -10,9 +10,9 @@ const KEPT_MAX = 2_000;
 export class Reads {
   #storage;
   /** @type {string|null} */ #key = null;
-  /** @type {Entry[]} while the uid is unknown, or where storage is denied */ #memory = [];
+  /** @type {Entry[]} while the uid is unknown, or storage is full */ #memory = [];
 
-  /** @param {Pick<Storage, "getItem"|"setItem"|"removeItem">|null} storage */
+  /** @param {Pick<Storage, "getItem"|"setItem"|"removeItem">} storage */
   constructor(storage) {
     this.#storage = storage;
   }
@@ -30,7 +30,7 @@ export class Reads {
   /** @returns {Entry[]} */
   get entries() {
     try {
-      if (!this.#key || !this.#storage) return this.#memory;
+      if (!this.#key) return this.#memory;
       const kept = JSON.parse(this.#storage.getItem(this.#key) ?? "[]");
       return [...(Array.isArray(kept) ? kept.filter((e) => typeof (e?.id ?? e?.before) === "string") : []), ...this.#memory];
     } catch {
@@ -77,11 +77,11 @@ export class Reads {
   #write(entries) {
     this.#memory = [];
     try {
-      if (!this.#key || !this.#storage) throw new Error("nowhere to keep them");
+      if (!this.#key) throw new Error("whose?");
       if (entries.length) this.#storage.setItem(this.#key, JSON.stringify(entries));
       else this.#storage.removeItem(this.#key);
     } catch {
-      // Full or denied: this page still sends them. What storage has already is not kept twice.
+      // Full, or nobody's yet: this page still sends them. What storage has already is not kept twice.
       const stored = new Set(this.entries.map(keyOf));
       this.#memory = entries.filter((entry) => !stored.has(keyOf(entry)));
     }

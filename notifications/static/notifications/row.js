@@ -1,6 +1,7 @@
 /** One row of a list: dot, title, time, body of three lines, actions. */
 
-import { h, icon, setText } from "./dom.js";
+import { button, h, icon, setText } from "./dom.js";
+import { levelName } from "./popup_card.js";
 import { safeUrl } from "./protocol.js";
 import { exact, relative } from "./time.js";
 
@@ -35,11 +36,11 @@ export class Row {
     const body = h("p", { class: "body", part: "body", dir: "auto" }, item.body);
     const long = item.body.length > LONG || item.body.split("\n").length > 3;
     const more = long && url
-      ? h("button", { class: "quiet", type: "button", "aria-expanded": "false", onclick: () => this.#open() }, m.gettext("More"))
+      ? button(m.gettext("More"), "quiet", () => this.#open(), { "aria-expanded": "false" })
       : null;
-    this.#confirm = h("button", { class: "primary", part: "confirm", type: "button", onclick: () => this.#done(true) }, m.gettext("Confirm"));
-    this.#read = h("button", { class: "quiet", type: "button", onclick: () => this.#done(false) }, m.gettext("Mark as read"));
-    for (const button of [this.#confirm, this.#read, more]) button?.setAttribute("aria-description", item.title);
+    this.#confirm = button(m.gettext("Confirm"), "primary", () => this.#done(true), { part: "confirm" });
+    this.#read = button(m.gettext("Mark as read"), "quiet", () => this.#done(false), { part: "read" });
+    for (const action of [this.#confirm, this.#read, more]) action?.setAttribute("aria-description", item.title);
     this.expander = more ?? (url ? null : this.#title);
     if (!url && long) this.#title.setAttribute("aria-expanded", "false");
     /** @type {HTMLElement} */
@@ -58,7 +59,7 @@ export class Row {
     const { messages: m, client } = this.#context;
     const unread = !item.read_at;
     this.element.classList.toggle("unread", unread);
-    const level = item.level === "error" ? m.gettext("Error") : item.level === "warning" ? m.gettext("Warning") : "";
+    const level = levelName(item, m);
     setText(this.#status, [unread ? m.gettext("Unread") : "", level].filter(Boolean).map((word) => `${word}: `).join(""));
     setText(this.#time, relative(Date.parse(item.created_at), client.now(), m.language));
     this.#confirm.hidden = !unread || !item.confirm;
