@@ -136,7 +136,7 @@ async def test_metrics() -> None:
     here = node.current()
     try:
         here.hub.size = 7
-        assert "\nnotifications_connections 7.0\n" in (await AsyncClient().get("/metrics")).text
+        assert "\nnotifications_connections 7.0\n" in (await AsyncClient().get("/metrics")).content.decode()
     finally:
         here.hub.size = 0
         here.measure()
