@@ -9,7 +9,7 @@ import logging
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from notifications import clock, metrics
@@ -145,7 +145,7 @@ class Hub:
                     self.settle(event, [connection])
             elif event.op == Op.RESYNC or user.horizon_passes(event.ids):
                 # Whether the replay counted these older ones is not known here.
-                self._resync(connection)
+                self.resync(connection)
             else:
                 self._tell(event, user, [connection], {})
 
@@ -165,7 +165,7 @@ class Hub:
         """Do what an event asks for, once: from whichever of the channel layer and the tail brings it first."""
         if event.op == Op.RESYNC:
             for connection in self._of(event.uid):
-                self._resync(connection)
+                self.resync(connection)
             return
         if event.uid is not None and event.uid not in self.users:
             return
@@ -176,6 +176,8 @@ class Hub:
         for item_id in fresh:
             self._seen[item_id, event.uid] = (event.op, now)
             self._seen.move_to_end((item_id, event.uid))
+        if len(fresh) < len(event.ids):
+            event = replace(event, ids=fresh)
         if event.uid is None:
             self._broadcasts.append(event)
             if self._broadcasting is None:
@@ -198,8 +200,13 @@ class Hub:
             user = self.users.get(connection.uid)
             if user is None or self._is_over(item_id, event.uid, connection.uid):
                 continue
+            if connection.opening:
+                connection.buffer.append(event)
+                continue
+            if item_id in connection.replayed:
+                continue
             if user.horizon_passes(event.ids):
-                self._resync(connection)
+                self.resync(connection)
                 continue
             user.unread.add(item_id)
             connection.send(frames.notification(event.head, user.count))
@@ -208,10 +215,18 @@ class Hub:
             self.delivered.note(event.ids)
         _count(event, sent)
 
+    def resync(self, connection: Connection) -> None:
+        """Send a connection its inbox anew; one that is being replayed right now, after that."""
+        if connection.opening:
+            # What it is about to be replayed may have been read too early.
+            connection.buffer.append(Event(Op.RESYNC, connection.uid, ()))
+        else:
+            connection.on_resync()
+
     def resync_all(self) -> None:
         """Something may have been missed: every connection gets its inbox anew."""
         for connection in self.connections():
-            self._resync(connection)
+            self.resync(connection)
 
     def resync_young(self, uids: Collection[str], seconds: float) -> None:
         """Connections of `uids` (the empty one: of all) replayed within `seconds` get their inbox anew."""
@@ -219,7 +234,7 @@ class Hub:
         for uid in list(self.users) if "" in uids else uids:
             for connection in self._of(uid):
                 if connection.snapshot_ms >= since:
-                    self._resync(connection)
+                    self.resync(connection)
 
     def forget_older_than(self, seconds: float) -> None:
         """Drop what was seen longer ago than the deepest look of the tail goes back."""
@@ -231,13 +246,6 @@ class Hub:
             del self._seen[key]
 
     # --- fan-out
-
-    def _resync(self, connection: Connection) -> None:
-        if connection.opening:
-            # What it is about to be replayed may have been read too early.
-            connection.buffer.append(Event(Op.RESYNC, connection.uid, ()))
-        else:
-            connection.on_resync()
 
     def _of(self, uid: str | None) -> list[Connection]:
         if uid is None:
@@ -267,7 +275,7 @@ class Hub:
                 continue
             elif user.horizon_passes(event.ids):
                 # One of those that the replay only counted, or one committed late: in either case no news to pop up.
-                self._resync(connection)
+                self.resync(connection)
             elif made_ms <= connection.snapshot_ms + DOUBT_MS:
                 doubtful.append(connection)
             else:
@@ -295,7 +303,7 @@ class Hub:
         if event.op == Op.RETRACTED and user.horizon_passes(event.ids):
             # Whether the older ones were unread is not known here.
             for connection in user.connections:
-                self._resync(connection)
+                self.resync(connection)
         user.take_away(event.ids)
         count = user.count
         text = texts.get(count)
@@ -312,21 +320,28 @@ class Hub:
         # One broadcast after the other, in order; targeted pushes and heartbeats go out between the turns.
         try:
             while self._broadcasts:
-                event = self._broadcasts.popleft()
-                texts: dict[int, str] = {}
-                done = sent = 0
-                for uid, user in list(self.users.items()):
-                    if event.op == Op.CREATED:
-                        sent += self._deliver(event, user, uid, texts)
-                    else:
-                        self._tell(event, user, user.connections, texts)
-                    done += len(user.connections)
-                    if done >= SENDS_PER_TURN:
-                        done = 0
-                        await asyncio.sleep(0)
-                _count(event, sent)
+                try:
+                    await self._to_everyone(self._broadcasts.popleft())
+                except Exception:
+                    # It counts as handled, so the tail will not bring it again.
+                    logger.exception("a broadcast ended half-way, sending every inbox anew")
+                    self.resync_all()
         finally:
             self._broadcasting = None
+
+    async def _to_everyone(self, event: Event) -> None:
+        texts: dict[int, str] = {}
+        done = sent = 0
+        for uid, user in list(self.users.items()):
+            if event.op == Op.CREATED:
+                sent += self._deliver(event, user, uid, texts)
+            else:
+                self._tell(event, user, user.connections, texts)
+            done += len(user.connections)
+            if done >= SENDS_PER_TURN:
+                done = 0
+                await asyncio.sleep(0)
+        _count(event, sent)
 
 
 def _count(event: Event, sent: int) -> None:

@@ -108,7 +108,7 @@ class Tail:
                     for entries in doubts.values():
                         for _, connections in entries:
                             for connection in connections:
-                                connection.on_resync()
+                                self._hub.resync(connection)
                     continue
                 for item_id, entries in doubts.items():
                     for event, connections in entries:

@@ -48,7 +48,7 @@ class Peer:
             look_up = database_sync_to_async(inbox.snapshots, thread_sensitive=False)
             snapshot = (await look_up([self.connection.uid]))[self.connection.uid]
         more = snapshot.unread > len(snapshot.ids)
-        self.connection.send(frames.inbox(snapshot.heads, snapshot.unread, more=more))
+        self.connection.welcome(frames.inbox(snapshot.heads, snapshot.unread, more=more))
         self.hub.activate(self.connection, snapshot)
         return self
 
