@@ -119,7 +119,7 @@ def _send(params: Send, source: str) -> tuple[Accepted, bool]:
     writes=True,
     errors=(Code.KEY_REUSED,),
     example={
-        "items": [{"uid": "7", "title": "Your report is ready"}, {"uid": "8", "title": ""}],
+        "items": [{"uid": "7", "title": "Your report is ready"}, {"uid": "8", "title": "Hello", "url": "//elsewhere"}],
         "idempotency_key": "reports-of-monday",
     },
     result={
@@ -130,7 +130,7 @@ def _send(params: Send, source: str) -> tuple[Accepted, bool]:
                 "error": {
                     "code": -32602,
                     "message": "Invalid params",
-                    "data": [{"loc": ["title"], "msg": "must have 1 to 200 characters, not 0"}],
+                    "data": [{"loc": ["url"], "msg": "must be a path or an http(s) address"}],
                 },
             },
         ],
