@@ -16,11 +16,9 @@ from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import Max
-from django.db.models.functions import Coalesce, Now
 
 from notifications import unread_index
-from notifications.models import Drain
+from notifications.models import database_now
 from notifications.server import SPARE_DESCRIPTORS
 
 # Nodes follow the database's clock, so more than a second or two is no danger, but a sign that nobody sets the clocks;
@@ -138,7 +136,7 @@ async def _round_trip() -> None:
 def _clocks() -> Iterator[Finding]:
     others: dict[str, datetime] = {}
     try:
-        others["The database"] = Drain.objects.filter(pk=0).aggregate(now=Coalesce(Max(Now()), Now()))["now"]
+        others["The database"] = database_now()
     except DatabaseError:
         return
     here = datetime.now(UTC)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from abc import ABC, abstractmethod
 from argparse import ArgumentTypeError
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,7 +22,7 @@ _SPAN = re.compile(r"(\d{1,6})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-class ReportingCommand(BaseCommand):
+class ReportingCommand(ABC, BaseCommand):
     """A command whose `act` gives what it did as JSON data; `text` says the same for people.
 
     Data goes to stdout, remarks and progress to stderr. Ends with 0 (done), 1 (failed) or 2 (wrong usage, bad input).
@@ -31,13 +32,13 @@ class ReportingCommand(BaseCommand):
         """`--json` for all."""
         parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
+    @abstractmethod
     def act(self, **options: Any) -> Any:
         """Do the work and give its result; raises `NotificationsError` or `CommandError`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def text(self, result: Any) -> str:
         """The result for people."""
-        raise NotImplementedError
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Act, hand on the pushes, print."""

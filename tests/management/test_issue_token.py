@@ -2,6 +2,7 @@
 
 import time
 from datetime import datetime
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -45,6 +46,12 @@ def test_issue_token_refuses_a_bad_life(minutes: str) -> None:
     assert "--minutes" in refused("issue_token", "7", f"--minutes={minutes}", status=2)
 
 
+def test_issue_token_without_a_key_to_sign_with(settings: Any) -> None:
+    """There is nothing to sign with."""
+    settings.SIMPLE_JWT = settings.SIMPLE_JWT | {"SIGNING_KEY": ""}
+    assert "signing key" in refused("issue_token", "7", status=1)
+
+
 @pytest.mark.server
 def test_issue_token_where_tokens_are_only_verified(sqlite_url: str) -> None:
     """A node with nothing but a public key says so."""
@@ -53,4 +60,4 @@ def test_issue_token_where_tokens_are_only_verified(sqlite_url: str) -> None:
     verifier = Platform(sqlite_url, jwt_signing_key="", extra={"JWT_PUBLIC_KEY": pem})
     failed = verifier.manage("issue_token", "7", check=False)
     assert (failed.returncode, failed.stdout) == (1, "")
-    assert failed.stderr == "CommandError: this node can only verify tokens: it has no JWT_SIGNING_KEY\n"
+    assert failed.stderr == "CommandError: there is no signing key here: this platform only verifies tokens\n"

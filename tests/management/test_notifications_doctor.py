@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.contrib.staticfiles.finders import get_finder
 from django.core.management.base import CommandError
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from notifications import doctor, unread_index
@@ -103,6 +103,20 @@ def test_database_that_is_away() -> None:
     assert "error: The database cannot be reached: " in done.stdout
     assert "DATABASE_URL" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_database_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One finding, and the examinations that need it find nothing more."""
+
+    def away(*_: Any) -> None:
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(connection, "cursor", away)
+    monkeypatch.setattr(connection, "ensure_connection", away)
+    (finding,) = found("database")
+    assert finding.harmful
+    assert "connection refused" in finding.message
+    assert found("clocks") == []
 
 
 def test_sqlite_without_a_write_ahead_log(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,10 +5,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 
 from notifications import announce, clock, notify, roll
 from notifications.models import Notification
@@ -62,6 +65,33 @@ def test_status_counts() -> None:
 def test_watch_refuses_a_bad_interval(raw: str) -> None:
     """A tenth of a second to a day."""
     assert "--watch" in refused("notifications_status", f"--watch={raw}", status=2)
+
+
+class Terminal(StringIO):
+    """Something that says it is one."""
+
+    def isatty(self) -> bool:
+        """So it is."""
+        return True
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("json_too", "clears"), [(False, 3), (True, 0)])
+def test_watch_on_a_terminal(monkeypatch: pytest.MonkeyPatch, json_too: bool, clears: int) -> None:
+    """Each time on a clear screen, unless JSON is asked for; Ctrl+C ends it."""
+    waits = []
+
+    def sleep(interval: float) -> None:
+        waits.append(interval)
+        if len(waits) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    out = Terminal()
+    call_command("notifications_status", "--watch", "5", *(["--json"] if json_too else []), stdout=out)
+    assert waits == [5.0, 5.0, 5.0]
+    assert out.getvalue().count("\x1b[2J") == clears
+    assert out.getvalue().count("{") >= (3 if json_too else 0)
 
 
 @pytest.mark.server
