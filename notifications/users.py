@@ -77,9 +77,13 @@ def _find(uids: set[str]) -> tuple[QuerySet[Any], "Field[Any, Any]"]:
     values = []
     for uid in uids:
         try:
-            values.append(field.to_python(uid))
+            value = field.to_python(uid)
+            if isinstance(value, int):
+                # One that no column holds makes SQLite fail the query, for all who share it.
+                field.run_validators(value)
         except (ValidationError, ValueError, TypeError, OverflowError):
             continue
+        values.append(value)
     return users._default_manager.filter(**{f"{field.name}__in": values}), field
 
 
