@@ -49,7 +49,7 @@ class AnnouncementAdmin(admin.ModelAdmin):
     """Drafts are written here; what has been published is only looked at, ended, withdrawn or duplicated."""
 
     form = compose.DraftForm
-    list_display = ["title", "chip", "kind", "level", "goes_live", "ends_at", "published_at"]
+    list_display = ["title", "chip", "kind", "level", "goes_live", "ends_at"]
     list_filter = [StatusFilter, "level"]
     search_fields = ["title", "body", "kind"]
     search_help_text = gettext_lazy("Words of the title or the body, or a kind.")

@@ -70,10 +70,10 @@ def drawn(bars: Sequence[Bar]) -> Chart | None:
 
 
 def _round_up(value: int) -> int:
-    """The next of 1, 2, 5, 10, 20, 50, ...: an axis that ends in a round number."""
+    """The next of 1, 2, 4, 6, 8, 10, 20, 40, ...: an axis that ends in a round number, with another in its middle."""
     step = 1
     while True:
-        for factor in (1, 2, 5):
+        for factor in (1, 2, 4, 6, 8):
             if value <= factor * step:
                 return factor * step
         step *= 10

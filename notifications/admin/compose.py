@@ -78,6 +78,8 @@ class DraftForm(forms.ModelForm):
             self.fields[name].widget.attrs["data-most"] = most
         self.fields["kind"].widget = KindInput(attrs=self.fields["kind"].widget.attrs)
         self.fields["seen"].initial = "" if self.instance._state.adding else fingerprint(self.instance)
+        for name in ("starts_at", "ends_at"):
+            wording.name_parts(self.fields[name])
         zone = format_lazy("{} {}.", gettext_lazy("Time zone:"), wording.zone())
         self.fields["starts_at"].help_text = format_lazy("{} {}", gettext_lazy("Empty: when published."), zone)
         self.fields["ends_at"].help_text = format_lazy("{} {}", gettext_lazy("Then it leaves every inbox."), zone)

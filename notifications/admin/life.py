@@ -160,6 +160,10 @@ class EndForm(forms.Form):
         widget=AdminSplitDateTime,
     )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        wording.name_parts(self.fields["at"])
+
 
 def end(site: "ModelAdmin[Announcement]", request: HttpRequest, object_id: UUID) -> HttpResponse:
     """A form with an earlier end; empty ends it now."""
@@ -198,7 +202,13 @@ def page(
     site: "ModelAdmin[Any]", request: HttpRequest, template: str, row: Any, context: dict[str, Any]
 ) -> HttpResponse:
     """A page about one row, inside the admin's frame."""
-    frame = {**site.admin_site.each_context(request), "opts": site.opts, "row": row, "media": site.media}
+    frame = {
+        **site.admin_site.each_context(request),
+        "opts": site.opts,
+        "row": row,
+        "subtitle": row,
+        "media": site.media,
+    }
     return TemplateResponse(request, template, frame | context)
 
 

@@ -20,6 +20,9 @@ TAIL_LATE_SECONDS = 5.0
 class NodeAdmin(admin.ModelAdmin):
     """Nodes report of themselves; there is nothing to write and one page to look at."""
 
+    class Media:
+        css = {"all": ["notifications/admin/admin.css"]}
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nodes come by being started."""
         return False

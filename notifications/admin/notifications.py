@@ -161,6 +161,7 @@ class NotificationAdmin(admin.ModelAdmin):
     sortable_by = ()
     paginator = BoundedPaginator
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     list_per_page = 50
     actions = ["retract_selected"]
     fieldsets = [

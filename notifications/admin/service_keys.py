@@ -49,6 +49,7 @@ class KeyForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["form_id"].initial = uuid4().hex
+        wording.name_parts(self.fields["expires_at"])
         self.fields["expires_at"].help_text = format_lazy(
             "{} {} {}.", gettext_lazy("Empty: never."), gettext_lazy("Time zone:"), wording.zone()
         )

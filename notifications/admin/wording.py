@@ -7,8 +7,9 @@ from typing import Any
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext_noop, pgettext_lazy
 
 from notifications import users
 from notifications.exceptions import InvalidContent
@@ -32,6 +33,13 @@ def moment(value: datetime | None) -> str:
     if value is None:
         return "–"
     return f"{formats.date_format(timezone.localtime(value), 'DATETIME_FORMAT')}, {zone()}"
+
+
+def name_parts(field: Any) -> None:
+    """Give the two inputs of a date and time names of their own: Django's widget leaves them to the eye."""
+    date, time = field.widget.widgets
+    date.attrs["aria-label"] = format_lazy("{} · {}", field.label, pgettext_lazy("part of a moment", "date"))
+    time.attrs["aria-label"] = format_lazy("{} · {}", field.label, pgettext_lazy("part of a moment", "time"))
 
 
 def chip(state: str, label: Any) -> SafeString:

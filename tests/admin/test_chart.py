@@ -31,13 +31,15 @@ def test_bars_stand_on_the_floor_and_stay_inside() -> None:
     heights = [column.height for column in chart.columns]
     assert heights[0] == 0
     assert heights[2] / heights[1] == pytest.approx(47 / 30, abs=0.01)
-    assert [line.text for line in chart.lines] == ["0", "25", "50"]
+    assert [line.text for line in chart.lines] == ["0", "30", "60"]
     assert chart.height == HEIGHT
 
 
-@pytest.mark.parametrize(("count", "top"), [(1, "1"), (2, "2"), (3, "5"), (10, "10"), (11, "20"), (99_000, "100")])
+@pytest.mark.parametrize(
+    ("count", "top"), [(1, "1"), (2, "2"), (3, "4"), (10, "10"), (11, "20"), (61, "80"), (99_000, "100")]
+)
 def test_round_axis(count: int, top: str) -> None:
-    """1, 2, 5, 10, 20, 50 and so on."""
+    """1, 2, 4, 6, 8, 10, 20, 40 and so on."""
     chart = drawn(bars(count))
     assert chart is not None
     assert chart.lines[-1].text.replace(",", "").startswith(top)

@@ -1,11 +1,13 @@
 """`notifications.admin.life`: publishing, withdrawing, ending earlier, each once and by whom it may."""
 
+import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
+from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -85,6 +87,30 @@ def test_publish_twice(publisher: StaffClient, chief: StaffClient) -> None:
         assert "It was published already" in words(response)
         assert "by publisher (" in words(response)
     assert Announcement.objects.values().get() == before
+    assert logged() == ["Published."]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_staff_at_once(publisher: StaffClient, chief: StaffClient) -> None:
+    """Of two who press the button in the same moment one publishes, and the other is told so."""
+    found = draft()
+    start = threading.Barrier(2)
+    answers: list[str] = []
+
+    def press(client: StaffClient) -> None:
+        try:
+            start.wait(10)
+            answers.append(words(client.post(page(found, "publish"), seen(found), follow=True)))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=press, args=[client]) for client in (publisher, chief)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted("Published: everyone" in answer for answer in answers) == [False, True]
+    assert sorted("published already" in answer for answer in answers) == [False, True]
     assert logged() == ["Published."]
 
 

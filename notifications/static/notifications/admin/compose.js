@@ -27,7 +27,7 @@ for (const field of form.querySelectorAll("[data-most]")) {
   show();
 }
 
-if (preview) begin(preview, form).catch(() => { preview.hidden = true; });
+if (preview) begin(preview, form);
 
 /** @param {HTMLElement} preview @param {HTMLFormElement} form */
 async function begin(preview, form) {
