@@ -39,7 +39,7 @@ def test_catalogue_holds_what_the_code_says(path: Path, tmp_path: Path) -> None:
     app = ROOT / path.relative_to(ROOT).parts[0]
     copy = tmp_path / app.name
     shutil.copytree(app, copy, ignore=shutil.ignore_patterns("__pycache__", "*.mo"))
-    command = [sys.executable, "-m", "django", "makemessages", "-l", "zh_Hans", "-d", path.stem, "--no-wrap"]
+    command = [sys.executable, "-P", "-m", "django", "makemessages", "-l", "zh_Hans", "-d", path.stem, "--no-wrap"]
     subprocess.run(
         command,
         cwd=copy,
