@@ -16,11 +16,13 @@ from pytest_django import Settings
 from rest_framework_simplejwt.tokens import RefreshToken
 
 from config.asgi import application
-from notifications import announce, anotify, node, notify, tokens
+from notifications import announce, anotify, node, notify, tokens, unread_index
 from notifications.api import BODY_MAX_BYTES
 from notifications.database import in_thread
 from notifications.models import Notification, Receipt
 from notifications.unread_index import SETTLE_SECONDS
+from tests.servers.process import eventually
+from tests.servers.redis import Redis
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -162,6 +164,25 @@ def test_unread(api: Client, send: Callable[..., str]) -> None:
         send()
     announce("All")
     assert api.get(UNREAD).json() == {"unread": 103}
+
+
+@pytest.mark.server
+def test_unread_from_the_index(
+    api: Client, send: Callable[..., str], settings: Settings, redis_server: Redis, alice: User
+) -> None:
+    """With Redis the count is answered from the index, which the first look fills; a read is never forgotten."""
+    settings.NOTIFICATIONS = {**settings.NOTIFICATIONS, "REDIS_URLS": [redis_server.url]}
+    first, second = send(), send()
+
+    def indexed(count: int) -> set[str]:
+        # An index is trusted only for a moment after the guard has looked, which no node's loop does here.
+        unread_index.poll()
+        assert api.get(UNREAD).json() == {"unread": count}
+        return set(redis_server.ask("HKEYS", f"notifications:unread:{alice.pk}"))
+
+    eventually(lambda: indexed(2) == {first, second})
+    assert post(api, {"ids": [first]}).json()["unread"] == 1
+    eventually(lambda: indexed(1) == {second})
 
 
 # --- reading

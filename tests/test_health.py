@@ -1,5 +1,6 @@
 """`notifications.health`: liveness, readiness with its reasons, the address of the metrics."""
 
+import asyncio
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from django.test import AsyncClient, Client
 from pytest_django import Settings
 
 from notifications import health, node
+from tests.servers.redis import Redis
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -111,6 +113,26 @@ async def test_redis_away(settings: Settings) -> None:
     response = await AsyncClient().get("/readyz")
     assert response.status_code == 200
     assert ready(response) == {"status": "ready", "reasons": [], "degraded": ["redis"]}
+
+
+@pytest.mark.server
+async def test_redis_comes_and_goes(redis_server: Redis, settings: Settings) -> None:
+    """Degraded while it is paused or dead, and only so long; the answer comes in time."""
+    settings.NOTIFICATIONS = {**settings.NOTIFICATIONS, "REDIS_URLS": [redis_server.url]}
+
+    async def degraded() -> Any:
+        response = await AsyncClient().get("/readyz")
+        assert response.status_code == 200
+        return ready(response)["degraded"]
+
+    assert await degraded() == []
+    redis_server.pause()
+    async with asyncio.timeout(health.PATIENCE_SECONDS + 1):
+        assert await degraded() == ["redis"]
+    redis_server.resume()
+    assert await degraded() == []
+    redis_server.kill()
+    assert await degraded() == ["redis"]
 
 
 async def test_channel_layer_away(settings: Settings) -> None:

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from notifications.database import in_thread
 from notifications.exceptions import Unavailable
 from notifications.models import Notification
 from notifications.protocol.events import Event, Op
+from tests.servers.process import aeventually
 
 ROOT = Path(__file__).parent.parent
 
@@ -46,14 +47,6 @@ class Since:
     def __call__(self, name: str, **labels: str) -> float:
         """The growth of one."""
         return value(name, **labels) - self._before.get((name, *sorted(labels.items())), 0.0)
-
-
-async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
-    """Wait for `condition`, at most so long."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -147,7 +140,7 @@ async def test_open_and_close(uid: str) -> None:
     await second.disconnect()
     assert since("notifications_closes_total", code="1001") == 1
     assert since("notifications_closes_total", code="4007") == 1
-    await until(lambda: value("notifications_connections") == 0 == value("notifications_users"))
+    await aeventually(lambda: value("notifications_connections") == 0 == value("notifications_users"))
 
 
 def test_a_client_cannot_make_labels() -> None:
@@ -246,7 +239,7 @@ async def test_sockets_that_have_gone_and_that_read_too_slowly() -> None:
     later.send("text")
     stuck.set()
     # This one's frame, and the close of the slow one.
-    await until(lambda: since("notifications_push_failures_total") == 3)
+    await aeventually(lambda: since("notifications_push_failures_total") == 3)
 
 
 # --- what carries it
@@ -263,7 +256,7 @@ async def test_tail(uid: str) -> None:
     assert since("notifications_tail_repairs_total") == 1
     node.current().measure()
     assert 0 <= value("notifications_tail_age_seconds") < 5
-    await until(lambda: since("notifications_event_loop_lag_seconds_count") >= 1)
+    await aeventually(lambda: since("notifications_event_loop_lag_seconds_count") >= 1)
     await socket.disconnect()
 
 
@@ -279,7 +272,7 @@ async def test_channel_layer_away(settings: Settings, stopped: None) -> None:
     publisher = Publisher()
     publisher.serve_on(asyncio.get_running_loop())
     publisher.put(Event(Op.RESYNC, None, ()))
-    await until(lambda: since("notifications_channel_layer_dropped_total") == 1)
+    await aeventually(lambda: since("notifications_channel_layer_dropped_total") == 1)
     assert since("notifications_redis_errors_total", part="channel_layer") == 1
     settings.NOTIFICATIONS = {**settings.NOTIFICATIONS, "PUBLISH_QUEUE": 0}
     publisher.put(Event(Op.RESYNC, None, ()))
