@@ -5,7 +5,7 @@ import contextlib
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import psycopg
@@ -31,11 +31,19 @@ class Cluster(Protocol):
 class Nemesis:
     """Breaks a cluster at random. What each fault breaks is taken while it lasts, so that two do not meet there."""
 
-    def __init__(self, rng: random.Random, cluster: Cluster, history: History, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        rng: random.Random,
+        cluster: Cluster,
+        history: History,
+        say: Callable[[str], None],
+        only: Sequence[str] = (),
+    ) -> None:
         self.rng = rng
         self.cluster = cluster
         self.history = history
         self.say = say
+        self._faults = [(name, where) for name, where in FAULTS if not only or name in only]
         self._taken: set[str] = set()
 
     async def run(self, seconds: float) -> None:
@@ -48,7 +56,7 @@ class Nemesis:
     async def _hand(self, until: float, pause: float) -> None:
         while True:
             await asyncio.sleep(self.rng.uniform(0.5, 1.5) * (pause + 1))
-            name, where = self.rng.choice(FAULTS)
+            name, where = self.rng.choice(self._faults)
             if time.monotonic() > until:
                 return
             if where in self._taken:

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -134,11 +135,14 @@ async def run(
     users: int = 40,
     publishes_per_second: float = 15.0,
     announcements_per_second: float = 0.2,
-    faults: bool = True,
+    faults: Sequence[str] | None = (),
     report: Path | None = None,
     verbose: bool = False,
 ) -> Verdict:
-    """One run of `seconds` on a whole cluster, and the verdict. The history is kept in `report` if it is bad."""
+    """One run of `seconds` on a whole cluster, and the verdict. The history is kept in `report` if it is bad.
+
+    `faults` limits the nemesis to those; empty: all there are; None: there is none.
+    """
     began = time.monotonic()
     rng = random.Random(seed)
     history = History()
@@ -168,10 +172,10 @@ async def run(
         publishes_per_second=publishes_per_second,
         announcements_per_second=announcements_per_second,
     )
-    nemesis = Nemesis(random.Random(seed * 7919 + 1), cluster, history, say)
+    nemesis = Nemesis(random.Random(seed * 7919 + 1), cluster, history, say, faults or ())
     async with asyncio.TaskGroup() as group:
         group.create_task(workload.run(seconds))
-        if faults:
+        if faults is not None:
             group.create_task(nemesis.run(seconds * 0.8))
     # All is whole again: whoever is connected has by now what is his, or never gets it.
     await asyncio.sleep(HEALED_SECONDS + SLACK_SECONDS + 0.5)
@@ -222,7 +226,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=20, help="publications a second")
     parser.add_argument("--server", default="uvicorn", help="uvicorn, daphne, or both separated by a comma")
     parser.add_argument("--sabotage", default="", help="what to switch off, to see it noticed")
-    parser.add_argument("--no-faults", action="store_true")
+    parser.add_argument("--faults", default="", help="only these, separated by commas; none: no fault at all")
     parser.add_argument("--verbose", action="store_true", help="tell of every fault as it ends")
     options = parser.parse_args()
     bad = 0
@@ -236,7 +240,7 @@ def main() -> None:
                     options.seconds,
                     users=options.users,
                     publishes_per_second=options.rate,
-                    faults=not options.no_faults,
+                    faults=None if options.faults == "none" else list(filter(None, options.faults.split(","))),
                     report=report,
                     verbose=options.verbose,
                 )

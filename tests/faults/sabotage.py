@@ -3,6 +3,7 @@
 The variable SABOTAGE names what to break, separated by commas. Only `tests.faults.settings` installs this.
 """
 
+import asyncio
 import os
 import signal
 from pathlib import Path
@@ -81,34 +82,22 @@ def tail_off() -> None:
 
 
 def join_after_read() -> None:
-    """An opening socket reads its inbox first and joins the group after, without a buffer in between."""
-    from notifications import clock
-    from notifications.consumers import NotificationConsumer
-    from notifications.hub import Hub
-
-    attach = Hub.attach
-    activate = Hub.activate
-
-    async def attach_nobody(self: Hub, connection: Any) -> None:
-        return
+    """An opening socket reads its inbox first and joins after, on a machine that is slow in between."""
+    from notifications import clock, consumers
+    from notifications.protocol import frames
 
     async def opening(self: Any) -> None:
-        hub = self._node.hub
-        connection = self._connection
-        from notifications.consumers import _gathered
-
+        hub, connection = self._node.hub, self._connection
         connection.snapshot_ms = clock.now_ms()
-        snapshot = await _gathered()(connection.uid)
-        await attach(hub, connection)
+        snapshot = await consumers._gathered()(connection.uid)
+        await asyncio.sleep(0.2)
+        await hub.attach(connection)
         connection.buffer.clear()
-        from notifications.protocol import frames
-
         inbox = frames.inbox(snapshot.heads, snapshot.unread, more=snapshot.unread > len(snapshot.ids))
         connection.welcome(self._welcome(snapshot), inbox)
-        activate(hub, connection, snapshot)
+        hub.activate(connection, snapshot)
 
-    Hub.attach_nobody = attach_nobody  # type: ignore[attr-defined]
-    NotificationConsumer._open = opening  # type: ignore[method-assign]
+    consumers.NotificationConsumer._open = opening  # type: ignore[method-assign]
 
 
 def unscoped_read() -> None:

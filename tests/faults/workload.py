@@ -109,8 +109,14 @@ class Workload:
         self.history.publishes.append(publish)
         params: dict[str, Any] = {**content, "idempotency_key": f"key-{nonce}"}
         dice = rng.random()
+        # When it may be expected, by a clock that may be a little off.
+        due = 0.0
         if uid is None:
             params["ends_at"] = _moment(3600)
+            if dice < 0.5:
+                delay = rng.uniform(1, 3)
+                due = time.monotonic() + delay + 0.5
+                params["starts_at"] = _moment(delay)
         else:
             params["uid"] = uid
             if dice < 0.05:
@@ -127,7 +133,7 @@ class Workload:
             answers = await asyncio.gather(*(self._call(method, params) for _ in range(parallel)))
             for kind, value in answers:
                 if kind == "ok" and not publish.id:
-                    publish.id, publish.outcome, publish.completed = value["id"], "ok", time.monotonic()
+                    publish.id, publish.outcome, publish.completed = value["id"], "ok", max(due, time.monotonic())
                 elif kind == "ok" and value["id"] != publish.id:
                     publish.other_ids.append(value["id"])
             if publish.outcome == "ok":
@@ -166,6 +172,8 @@ class Workload:
 
     async def _user(self, uid: str) -> None:
         failures = 0
+        # Some come and go, others stay until they are sent away: only those show what a node never makes up for.
+        steady = self.rng.random() < 0.4
         await asyncio.sleep(self.rng.uniform(0, 1))
         while True:
             url, local = self.address()
@@ -180,7 +188,7 @@ class Workload:
             failures = 0
             self.history.links.append(link)
             try:
-                await self._live(socket, link)
+                await self._live(socket, link, steady=steady)
             finally:
                 link.closed = socket.closed_at or time.monotonic()
                 link.code = socket.code
@@ -188,9 +196,9 @@ class Workload:
                 with contextlib.suppress(Exception):
                     await socket.close()
 
-    async def _live(self, socket: Socket, link: Link) -> None:
+    async def _live(self, socket: Socket, link: Link, *, steady: bool) -> None:
         rng = self.rng
-        until = time.monotonic() + rng.expovariate(1 / 8)
+        until = time.monotonic() + (1e6 if steady else rng.expovariate(1 / 8))
         looked_at = 0
         while not socket.closed and (self.stopping.is_set() or time.monotonic() < until):
             await asyncio.sleep(rng.uniform(0.1, 0.8))
@@ -204,17 +212,17 @@ class Workload:
             if self.stopping.is_set():
                 continue
             dice = rng.random()
-            if fresh and dice < 0.35:
+            if fresh and dice < 0.3:
                 await self._read(socket, link, rng.sample(fresh, rng.randint(1, min(5, len(fresh)))))
-            elif dice < 0.38 and self._seen[link.uid]:
+            elif dice < 0.31 and self._seen[link.uid]:
                 await self._read(socket, link, [], before=max(self._seen[link.uid]))
-            elif dice < 0.42:
+            elif dice < 0.35:
                 # Somebody else's, and one that was read before.
                 foreign = self._seen[rng.choice([u for u in self.uids if u != link.uid])]
                 ids = foreign[-1:] + self._seen[link.uid][:1]
                 if ids:
                     await self._read(socket, link, ids)
-            elif dice < 0.45:
+            elif dice < 0.37:
                 await socket.send(type="list", limit=10, ref="list")
         if rng.random() < 0.5:
             socket.abort()
