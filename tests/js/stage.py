@@ -22,7 +22,9 @@ BELL = (
     '<header><notification-bell uid="7" inbox="/notifications/"{catalog}></notification-bell></header>'
     "<main><h1>Page</h1><button id=other>Other</button></main><notification-popups></notification-popups>"
 )
-INBOX = "<main><h1>Messages</h1><notification-inbox>{kinds}<p id=fallback>From the server</p></notification-inbox></main>"
+INBOX = (
+    "<main><h1>Messages</h1><notification-inbox>{kinds}<p id=fallback>From the server</p></notification-inbox></main>"
+)
 KINDS = (
     "<form><select name=kind aria-label=Kind><option value=''>All kinds</option>"
     "<option value=general>General</option><option value=audit.rejected>Review</option></select></form>"
@@ -73,7 +75,7 @@ class Server:
         self.refuse = False  # no socket is to be had
         self.mute = False  # sockets open, and nothing more
         self.lists = True  # `list` is answered
-        self.api_status = 200
+        self.list_status = 200  # of the list by HTTP; 0: it never answers
 
     @property
     def unread(self) -> list[dict[str, Any]]:
@@ -100,9 +102,7 @@ class Server:
             token_expires_at="2026-01-02T04:30:00.000Z",
             unread=len(self.unread),
         )
-        self._send(
-            socket, type="inbox", items=self.unread[-100:], unread=len(self.unread), more=len(self.unread) > 100
-        )
+        self._send(socket, type="inbox", items=self.unread[-100:], unread=len(self.unread), more=len(self.unread) > 100)
 
     def push(self, *items: dict[str, Any]) -> None:
         """Publish, and push to every socket."""
@@ -172,14 +172,14 @@ class Server:
 
     def http(self, path: str, query: dict[str, list[str]], body: Any) -> tuple[int, Any]:
         """The HTTP API."""
-        if self.api_status != 200:
-            return self.api_status, {}
         if path == "token/":
             return 200, {"access": "t", "expires_at": "2026-01-02T04:30:00.000Z"}
         if path == "unread/":
             return 200, {"unread": len(self.unread)}
         if path == "read/":
             return 200, self.read(body)
+        if self.list_status != 200:
+            return self.list_status, {}
         limit, before, kind = (query.get(name, [None])[0] for name in ("limit", "before", "kind"))
         found = self.page(before=before, limit=int(limit or 50), unread="unread" in query, kind=kind)
         return 200, {**found, "unread": len(self.unread)}
@@ -225,7 +225,8 @@ class Stage:
             body = route.request.post_data_json if route.request.post_data else None
             path = url.path.removeprefix("/api/notifications/")
             status, answer = self.server.http(path, parse_qs(url.query), body)
-            route.fulfill(status=status, json=answer)
+            if status:
+                route.fulfill(status=status, json=answer)
         elif url.path == "/favicon.ico":
             route.fulfill(status=204)
         else:

@@ -36,7 +36,7 @@ export class NotificationBell extends NotificationsElement {
     this.#badge = h("span", { class: "badge", part: "badge", hidden: true, "aria-hidden": "true" });
     this.#button = h("button", { class: "bell", part: "button", type: "button", "aria-haspopup": "dialog" }, icon("bell"), this.#badge);
     this.#spoken = h("div", { class: "sr", role: "status" });
-    this.#list = new ListView(context, { limit: PAGE, heading: m.gettext("Notifications") });
+    this.#list = new ListView(context, { limit: PAGE, heading: m.gettext("Notifications"), scrolls: true });
     this.#panel = h("div", { class: "panel", part: "panel", popover: "auto", role: "dialog", tabindex: "-1", autofocus: true, "aria-label": m.gettext("Notifications") },
       this.#list.element,
       context.inbox ? h("a", { class: "foot", part: "footer", href: context.inbox }, m.gettext("All messages")) : null);
@@ -92,7 +92,11 @@ export class NotificationBell extends NotificationsElement {
   #toggled(open) {
     this.context?.listOpen(this, open);
     if (open) this.#list?.open();
-    else this.#list?.rest();
+    else {
+      this.#list?.rest();
+      // Whoever closed it by a key goes on where they were; a click elsewhere has moved the focus already.
+      if ([document.body, this].includes(/** @type {any} */ (document.activeElement))) this.#button.focus();
+    }
     this.dispatchEvent(new Event(open ? "open" : "close"));
   }
 

@@ -28,9 +28,9 @@ export class ListView {
 
   /**
    * @param {import("./context.js").Context} context
-   * @param {{limit: number, heading: string, tools?: Node|null}} options
+   * @param {{limit: number, heading: string, tools?: Node|null, scrolls?: boolean}} options `scrolls`: within its own frame
    */
-  constructor(context, { limit, heading, tools = null }) {
+  constructor(context, { limit, heading, tools = null, scrolls = false }) {
     this.#context = context;
     const { client, messages: m } = context;
     this.model = new ListModel(client, limit);
@@ -43,7 +43,7 @@ export class ListView {
     this.#all = button(m.gettext("Mark all as read"), "quiet", () => this.#readAll(), { part: "read-all" });
     this.element = h("div", { class: "list" },
       h("div", { class: "bar", part: "header" }, tools ?? h("h2", {}, heading), this.#all), this.#notice,
-      h("div", { class: "scroll", tabindex: "-1" }, this.#top, this.#pill, this.#list, this.#state, this.#older));
+      h("div", { class: "scroll", tabindex: scrolls ? "0" : "-1" }, this.#top, this.#pill, this.#list, this.#state, this.#older));
     this.model.addEventListener("change", () => this.draw());
     for (const type of ["state", "unread"]) client.addEventListener(type, () => this.draw(), { signal: this.#abort.signal });
     this.#observe(this.#top, (near) => this.model.hold(!near));

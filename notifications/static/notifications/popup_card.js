@@ -12,6 +12,12 @@ export function levelName({ level }, m) {
   return level === "warning" ? m.gettext("Warning") : "";
 }
 
+// What may take more than three lines in the narrowest place.
+const LONG = 110;
+
+/** @param {string} text */
+export const isLong = (text) => text.length > LONG || text.split("\n").length > 3;
+
 /**
  * @param {Item} item
  * @param {Messages} m
@@ -25,7 +31,8 @@ export function popupCard(item, m, { done, gone, away }) {
   const level = levelName(item, m);
   return frame(item.level, id, m, away,
     h("p", { class: "title", part: "title", id, dir: "auto" }, level ? h("span", { class: "sr" }, `${level}: `) : null, item.title),
-    item.body ? h("p", { class: "body", part: "body", dir: "auto" }, item.body) : null,
+    // What may be more than its frame shows is scrolled by keys as well.
+    item.body ? h("p", { class: "body", part: "body", dir: "auto", tabindex: isLong(item.body) && "0" }, item.body) : null,
     h("div", { class: "actions" },
       button(item.confirm ? m.gettext("Confirm") : m.gettext("Got it"), "primary", () => {
         done();

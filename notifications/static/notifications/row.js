@@ -1,14 +1,11 @@
 /** One row of a list: dot, title, time, body of three lines, actions. */
 
 import { button, h, icon, setText } from "./dom.js";
-import { levelName } from "./popup_card.js";
+import { isLong, levelName } from "./popup_card.js";
 import { safeUrl } from "./protocol.js";
 import { exact, relative } from "./time.js";
 
 /** @typedef {import("./protocol.js").Item} Item */
-
-// What may take more than three lines in the narrowest list.
-const LONG = 110;
 
 export class Row {
   #context;
@@ -34,7 +31,7 @@ export class Row {
       : h("button", { class: "title", part: "title", type: "button", onclick: () => this.#open() }, ...content);
     this.#time = h("time", { datetime: item.created_at, title: exact(moment, m.language) });
     const body = h("p", { class: "body", part: "body", dir: "auto" }, item.body);
-    const long = item.body.length > LONG || item.body.split("\n").length > 3;
+    const long = isLong(item.body);
     const more = long && url
       ? button(m.gettext("More"), "quiet", () => this.#open(), { "aria-expanded": "false" })
       : null;

@@ -47,7 +47,8 @@ button { cursor: pointer; border: 0; background: none; padding: 0; }
 .panel .list { display: flex; flex-direction: column; min-height: 0; }
 .panel .scroll { overflow-y: auto; overscroll-behavior: contain; }
 .scroll { position: relative; }
-.scroll:focus { outline: none; }
+.scroll:focus { outline-offset: -2px; }
+.inbox .scroll:focus { outline: none; }
 .foot { display: block; padding: 12px 16px; border-block-start: 1px solid var(--line); text-align: center; color: var(--a); text-decoration: none; font-weight: 550; }
 .foot:hover { text-decoration: underline; }
 .bar { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 8px 16px; min-height: 44px; padding: 8px 16px; border-block-end: 1px solid var(--line); }
