@@ -174,10 +174,16 @@ async def test_refused_handshakes(uid: str, settings: Settings, monkeypatch: pyt
 # --- delivery
 
 
+@pytest.mark.parametrize("age", [0, 10])
 @pytest.mark.django_db(transaction=True)
-async def test_pushes(uid: str) -> None:
-    """Each socket counts, the latency once an event; what nobody here is sent does not count."""
+async def test_pushes(uid: str, age: float) -> None:
+    """Each socket counts, the latency once an event; what nobody here is sent does not count.
+
+    Young sockets are pushed to after a look at the database, older ones at once.
+    """
     first, second = await opened(uid), await opened(uid)
+    for connection in node.current().hub.connections():
+        connection.snapshot_ms -= int(age * 1000)
     since = Since()
     item = (await anotify(uid, "Hello")).id
     await aannounce("All")
