@@ -7,6 +7,7 @@ from typing import Any
 from channels.db import database_sync_to_async
 
 from notifications import clock, inbox
+from notifications.conf import conf
 from notifications.connection import Connection
 from notifications.hub import Hub, Snapshot
 from notifications.protocol import frames
@@ -27,6 +28,7 @@ class Peer:
         self.connection = Connection(
             uid, clock.now_ms() / 1000 + lives, self._take, outbox_bytes=outbox_bytes, on_resync=self._resync
         )
+        self.connection.next_ping += conf().heartbeat_interval
 
     async def _take(self, message: dict[str, Any]) -> None:
         # Like uvicorn, which holds `send` back while the peer reads nothing.
