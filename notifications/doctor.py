@@ -17,7 +17,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from notifications import unread_index
+from notifications import proxy_file, unread_index
+from notifications.conf import conf
 from notifications.models import database_now
 from notifications.server import SPARE_DESCRIPTORS
 
@@ -27,6 +28,7 @@ SKEW_NOTICED = timedelta(seconds=2)
 SKEW_HARMFUL = timedelta(seconds=30)
 # Fewer sockets than that a node should not have to refuse.
 SOCKETS_WANTED = 10_000
+SOCKET_PATH = "/ws/notifications/"
 STATIC_DIR = Path(__file__).resolve().parent / "static"
 
 
@@ -47,10 +49,46 @@ def _warning(message: str, mend: str) -> Finding:
     return Finding(harmful=False, message=message, mend=mend)
 
 
-def examine() -> Iterator[tuple[str, list[Finding]]]:
-    """Each examination's name with what it found. The later ones are still made where an earlier one finds harm."""
+def examine(nginx: str | None = None) -> Iterator[tuple[str, list[Finding]]]:
+    """Each examination's name with what it found. The later ones are still made where an earlier one finds harm.
+
+    `nginx` is the text of the proxy's configuration, if it is to be looked at.
+    """
     for name, look in EXAMINATIONS.items():
         yield name, list(look())
+    if nginx is not None:
+        yield "proxy", list(proxy(nginx))
+
+
+def proxy(text: str) -> Iterator[Finding]:
+    """What an nginx configuration lacks for the sockets behind it."""
+    try:
+        top = proxy_file.parse(text)
+    except ValueError as error:
+        yield _harm(f"The proxy's configuration cannot be read: {error}.", "Run: nginx -t")
+        return
+    locations = proxy_file.serving(top, SOCKET_PATH)
+    if not locations:
+        mend = f"Give it a location {SOCKET_PATH} with a proxy_pass, as docker/nginx/nginx.conf has it."
+        yield _harm(f"The proxy passes {SOCKET_PATH} on to no node.", mend)
+    for location in locations:
+        name = " ".join(["location", *location.arguments])
+        if proxy_file.read_timeout(location) <= conf().heartbeat_interval:
+            yield _harm(
+                f"{name}: the proxy gives a quiet socket up after {proxy_file.read_timeout(location):g} s, "
+                f"before the heartbeat of {conf().heartbeat_interval:g} s.",
+                f"Set proxy_read_timeout to {2 * conf().heartbeat_timeout:g}s.",
+            )
+        if not proxy_file.upgrades(location):
+            yield _harm(
+                f"{name}: the proxy does not pass on that a WebSocket is wanted.",
+                "Set proxy_http_version 1.1, proxy_set_header Upgrade $http_upgrade and Connection upgrade.",
+            )
+        if proxy_file.logs_queries(top, location):
+            yield _warning(
+                f"{name}: the proxy logs query strings, and with them tokens.",
+                "Give access_log a log_format with $uri in place of $request.",
+            )
 
 
 def _settings() -> Iterator[Finding]:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from notifications import doctor, unread_index
-from tests.management.calling import run, run_json
+from tests.management.calling import refused, run, run_json
 from tests.servers.node import Platform
 from tests.servers.process import ROOT, free_port
 from tests.servers.redis import Redis
@@ -247,3 +248,43 @@ def test_static_files_without_their_manifest(settings: Any, tmp_path: Path, root
     (finding,) = found("static files")
     assert finding.harmful
     assert "collectstatic" in finding.mend
+
+
+def test_proxy_as_shipped(healthy: None) -> None:
+    """The configuration in docker/ gives no cause."""
+    shipped = ROOT / "docker" / "nginx" / "nginx.conf"
+    assert run_json("notifications_doctor", "--nginx", str(shipped)) == {"ok": True, "findings": []}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("http {", "cannot be read"),
+        ("http { server { } }", "to no node"),
+        (
+            "http { server { location /ws/ { proxy_pass http://n; proxy_read_timeout 25s; } } }",
+            "gives a quiet socket up",
+        ),
+        ("http { server { location /ws/ { proxy_pass http://n; } } }", "that a WebSocket is wanted"),
+        ("http { server { location /ws/ { proxy_pass http://n; } } }", "logs query strings"),
+    ],
+)
+def test_proxy_that_does_harm(tmp_path: Path, text: str, said: str) -> None:
+    """Each finding names the location and the mend."""
+    path = tmp_path / "nginx.conf"
+    path.write_text(text)
+    with pytest.raises(CommandError):
+        run("notifications_doctor", "--nginx", str(path))
+    (finding,) = [finding for finding in doctor.proxy(text) if said in finding.message]
+    assert finding.mend
+
+
+def test_proxy_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`nginx -T | manage.py notifications_doctor --nginx -`."""
+    monkeypatch.setattr(sys, "stdin", StringIO((ROOT / "docker" / "nginx" / "nginx.conf").read_text()))
+    assert run_json("notifications_doctor", "--nginx", "-")["ok"]
+
+
+def test_proxy_that_cannot_be_read() -> None:
+    """A file that is not there is a wrong argument."""
+    assert "No such file" in refused("notifications_doctor", "--nginx", "/nowhere/nginx.conf", status=2)

@@ -1,11 +1,22 @@
 """`manage.py notifications_doctor`: look the deployment over."""
 
+import sys
+from argparse import ArgumentTypeError
+from pathlib import Path
 from typing import Any
 
-from django.core.management.base import CommandError
+from django.core.management.base import CommandError, CommandParser
 
 from notifications import doctor
 from notifications.management.reporting import FAILED, ReportingCommand
+
+
+def text_of(name: str) -> str:
+    """An argument that names a file: its text; `-` is standard input."""
+    try:
+        return sys.stdin.read() if name == "-" else Path(name).read_text(errors="replace")
+    except OSError as error:
+        raise ArgumentTypeError(f"{name!r} cannot be read: {error.strerror}") from None
 
 
 class Command(ReportingCommand):
@@ -18,10 +29,17 @@ class Command(ReportingCommand):
     # They are among what is examined: a failing one must not keep the rest from being looked at.
     requires_system_checks = []
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        """The proxy's configuration, which cannot be seen from here."""
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--nginx", type=text_of, metavar="FILE", help="what `nginx -T` prints, or - to read it here"
+        )
+
     def act(self, **options: Any) -> dict[str, Any]:
         """Examine everything."""
         findings = []
-        for name, found in doctor.examine():
+        for name, found in doctor.examine(options["nginx"]):
             if not options["json"]:
                 self.remark(f"{name}: {'as it should be' if not found else f'{len(found)} found'}")
             findings += [
