@@ -83,7 +83,7 @@ class AnnouncementAdmin(admin.ModelAdmin):
 
     def has_view_permission(self, request: HttpRequest, obj: Announcement | None = None) -> bool:
         """Who may do anything with announcements may see them, whatever has become of them."""
-        may = ("view", "change", "publish", "withdraw")
+        may = ("view", "add", "change", "publish", "withdraw")
         return any(request.user.has_perm(f"notifications.{verb}_announcement") for verb in may)
 
     def has_module_permission(self, request: HttpRequest) -> bool:

@@ -155,6 +155,15 @@ def test_send_a_test_to_me(composer: StaffClient) -> None:
     assert made.status == "draft"
 
 
+def test_who_may_only_add(staff: Staff) -> None:
+    """Who may add and nothing else sees what they wrote, and changes nothing of others."""
+    adder = staff("add_announcement")
+    assert "Test: " not in words(adder.post(ADD, posted(_test="1", _save=None), follow=True))
+    made = Announcement.objects.get()
+    assert adder.get(change(made)).status_code == 200
+    assert adder.post(change(made), posted(title="Changed")).status_code == 403
+
+
 def test_test_from_the_change_form(composer: StaffClient) -> None:
     """A changed draft is tested as it was just written."""
     found = draft()
