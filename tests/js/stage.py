@@ -23,7 +23,7 @@ BELL = (
     "<main><h1>Page</h1><button id=other>Other</button></main><notification-popups></notification-popups>"
 )
 INBOX = (
-    "<main><h1>Messages</h1><notification-inbox>{kinds}<p id=fallback>From the server</p></notification-inbox></main>"
+    "<main><h1>Messages</h1><notification-inbox{catalog}>{kinds}<p id=fallback>From the server</p></notification-inbox></main>"
 )
 KINDS = (
     "<form><select name=kind aria-label=Kind><option value=''>All kinds</option>"

@@ -48,6 +48,26 @@ test("of two equal tabs exactly one shows it", async () => {
   }
 });
 
+test("two tabs that both think they are in front: exactly one shows it, also when their claims cross", async () => {
+  for (const apart of [0, 20, 39, 40, 41, 200]) {
+    const all = browser(FOCUSED, FOCUSED);
+    const first = all.tabs[0].claim("a");
+    await all.clock.advance(apart);
+    const second = all.tabs[1].claim("a");
+    await all.clock.advance(1_000);
+    await Promise.all([first, second]);
+    assert.equal(all.count("a"), 1, `${apart} ms apart`);
+  }
+});
+
+test("two that have come to show it at once agree on one", async () => {
+  const all = browser(FOCUSED, FOCUSED);
+  for (const { shows } of all.tabs) shows.add("a");
+  all.tabs[0].tab.claim("a", true);
+  await all.clock.advance(1_000);
+  assert.equal(all.count("a"), 1);
+});
+
 test("a tab that hears of it late does not show it again", async () => {
   const all = browser(VISIBLE, VISIBLE);
   const first = all.tabs[0].claim("a");
@@ -79,7 +99,9 @@ test("users of one browser do not meet", async () => {
   const options = { showing: () => false, taken: () => assert.fail("not theirs") };
   const one = new Tabs(new FakeEnvironment({ clock, air }), "7", options);
   const two = new Tabs(new FakeEnvironment({ clock, air }), "8", options);
-  assert.deepEqual(await Promise.all([one.claim("a"), two.claim("a")]), [true, true]);
+  const claims = Promise.all([one.claim("a"), two.claim("a")]);
+  await clock.advance(1_000);
+  assert.deepEqual(await claims, [true, true]);
 });
 
 test("without broadcast channels a tab shows what it gets", async () => {

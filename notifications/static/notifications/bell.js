@@ -33,7 +33,7 @@ export class NotificationBell extends NotificationsElement {
   start(context) {
     const { client, messages: m } = context;
     this.#abort = new AbortController();
-    this.#badge = h("span", { class: "badge", part: "badge", hidden: true, "aria-hidden": "true" });
+    this.#badge = h("span", { class: "badge", part: "badge", hidden: true, dir: "ltr", "aria-hidden": "true" });
     this.#button = h("button", { class: "bell", part: "button", type: "button", "aria-haspopup": "dialog" }, icon("bell"), this.#badge);
     this.#spoken = h("div", { class: "sr", role: "status" });
     this.#list = new ListView(context, { limit: PAGE, heading: m.gettext("Notifications"), scrolls: true });

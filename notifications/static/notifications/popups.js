@@ -49,7 +49,7 @@ export class NotificationPopups extends NotificationsElement {
   /** @param {import("./context.js").Context} context */
   start({ messages: m }) {
     const { signal } = this.#abort;
-    this.#more = button("", "more", () => this.context?.showList(), { part: "more", hidden: true });
+    this.#more = button("", "more", () => this.context?.showList(), { part: "more", hidden: true, dir: "ltr" });
     this.#stack = h("ul", { class: "stack", role: "list" });
     this.#region = h("div", { class: "popups", part: "popups", popover: "manual", role: "region", "aria-label": m.gettext("New notifications") }, this.#more, this.#stack);
     this.#polite = h("div", { class: "sr", role: "status" });

@@ -1,6 +1,7 @@
 /** One popup and one sound per browser: the tabs of a user agree on who shows an item. No tab leads the others. */
 
 export const WAIT_MS = 120; // for a better placed tab to say so
+export const FOCUSED_WAIT_MS = 40; // there should be no better one
 const KEPT_MAX = 500;
 
 export class Tabs {
@@ -45,8 +46,8 @@ export class Tabs {
     if (!this.#channel) return true;
     this.#claims.set(id, true);
     this.#post("claim", id);
-    // The focused tab need not wait: there is only one.
-    if (this.#rank < 2 || again) await new Promise((done) => this.#env.setTimeout(() => done(null), WAIT_MS));
+    const wait = this.#rank === 2 && !again ? FOCUSED_WAIT_MS : WAIT_MS;
+    await new Promise((done) => this.#env.setTimeout(() => done(null), wait));
     const mine = this.#claims.get(id) === true;
     this.#claims.delete(id);
     if (mine) {
@@ -63,16 +64,19 @@ export class Tabs {
 
   /** @param {any} message */
   #hear({ kind, id, rank, tab }) {
+    const mine = this.#rank;
+    const better = rank > mine || (rank === mine && tab > this.#id);
     if (kind === "shown") {
+      // Of two that show it at once one must stay: the same one by both their reckonings.
+      if (this.#options.showing(id) && !better) return this.#post("shown", id);
       this.#remember(id);
       if (this.#claims.has(id)) this.#claims.set(id, false);
       this.#options.taken(id);
       return;
     }
-    const mine = this.#rank;
     if (this.#options.showing(id) && mine > 0) this.#post("shown", id);
     else if (this.#claims.has(id)) {
-      if (rank > mine || (rank === mine && tab > this.#id)) this.#claims.set(id, false);
+      if (better) this.#claims.set(id, false);
       // Who asks later must hear of us.
       else this.#post("claim", id);
     }
