@@ -3,10 +3,10 @@
 import hashlib
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import F, Q
 
 from notifications import clock
 from notifications.exceptions import InvalidContent, NotFound, ServiceKeyRefused
@@ -77,6 +77,12 @@ def revoke(prefix: str) -> ServiceKey:
     if key is None:
         raise NotFound(f"no service key with prefix {prefix!r}")
     return key
+
+
+def add_calls(counts: Mapping[str, int]) -> None:
+    """Add to the numbers of calls that keys have made, by prefix."""
+    for prefix, calls in counts.items():
+        ServiceKey.objects.filter(prefix=prefix).update(calls=F("calls") + calls)
 
 
 def _note_use(key: ServiceKey) -> None:

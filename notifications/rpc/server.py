@@ -12,7 +12,7 @@ from modernrpc.jsonrpc.handler import JsonRpcHandler, JsonRpcRequest, JsonRpcRes
 
 import notifications.rpc.methods  # noqa: F401  registers them
 from notifications import metrics
-from notifications.rpc import rate
+from notifications.rpc import rate, usage
 from notifications.rpc.envelope import UNKNOWN_ID, Call, Refused, parse
 from notifications.rpc.errors import Code, RpcError
 from notifications.rpc.exchange import exchange
@@ -65,9 +65,11 @@ class Handler(JsonRpcHandler):
         return None if request.is_notification else result
 
     def _over_the_rate(self) -> RpcError | None:
+        """Count the call for its key; the error if it is one too many."""
         state = exchange.get()
         if state.caller is None:
             return None
+        usage.note(state.caller.prefix)
         seconds = rate.take(state.caller.prefix)
         if not seconds:
             return None

@@ -219,7 +219,7 @@ def batch_answers(results: dict[str, Any]) -> Any:
     """Answers each call of a batch by its title: a result or an error code; in another order than asked."""
 
     def give(body: Any) -> Any:
-        entries = []
+        entries: list[Any] = []
         for call in body if isinstance(body, list) else [body]:
             value = results[call["params"]["title"]]
             value = value.pop(0) if isinstance(value, list) else value

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import jsonrpcclient
@@ -28,14 +28,14 @@ def test_jsonrpcclient_calls_and_understands_the_answers(live: Live) -> None:
     sent = jsonrpcclient.parse(post(live, jsonrpcclient.request("notifications.send", {"uid": "7", "title": "x"})))
     assert isinstance(sent, jsonrpcclient.Ok)
     assert sent.result["duplicate"] is False
-    counted = jsonrpcclient.parse(post(live, jsonrpcclient.request("inbox.unread_count", [["7"]])))
+    counted = jsonrpcclient.parse(post(live, jsonrpcclient.request("inbox.unread_count", (["7"],))))
     assert isinstance(counted, jsonrpcclient.Ok)
     assert counted.result == {"7": 1}
     wrong = jsonrpcclient.parse(post(live, jsonrpcclient.request("notifications.send", {"uid": "7"})))
     assert isinstance(wrong, jsonrpcclient.Error)
     assert (wrong.code, wrong.data) == (-32602, [{"loc": ["title"], "msg": "Field required"}])
     calls = [jsonrpcclient.request("service.info"), jsonrpcclient.request("nonsense")]
-    info, missing = jsonrpcclient.parse(post(live, calls))
+    info, missing = cast("tuple[Any, Any]", jsonrpcclient.parse(post(live, calls)))
     assert info.result["name"] == "billing"
     assert missing.code == -32601
 

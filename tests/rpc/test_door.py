@@ -14,6 +14,7 @@ from django.test import override_settings
 import notifications.rpc.methods  # noqa: F401  registers them
 from notifications import clock, publishing, service_keys
 from notifications.models import Notification, ServiceKey
+from notifications.rpc import usage
 from notifications.rpc.registry import METHODS
 from tests.rpc.caller import ALL, Caller, Failed, amake_caller
 
@@ -177,6 +178,36 @@ async def test_a_database_that_is_away_accepts_nothing(billing: Caller, monkeypa
     await billing.call("service.info")
     await refused()
     assert await count() == 0
+
+
+async def test_calls_are_counted_for_their_key(billing: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of a batch, refused ones too; stored together, and kept while the database is away."""
+    monkeypatch.setattr(usage, "STORE_SECONDS", 0.01)
+
+    async def stored() -> int:
+        return (await ServiceKey.objects.aget(name="billing")).calls
+
+    async def until(calls: int) -> None:
+        async with asyncio.timeout(10):
+            while await stored() != calls:
+                pass
+
+    assert (await ServiceKey.objects.aget(name="billing")).last_used_at is None
+    await billing.post([INFO, SEND, INFO | {"method": "nonsense"}])
+    await until(3)
+    assert (await ServiceKey.objects.aget(name="billing")).last_used_at is not None
+
+    def away(_: Any) -> None:
+        raise OperationalError("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(service_keys, "add_calls", away)
+        await billing.post(INFO)
+        assert usage._task is not None
+        await usage._task
+    assert await stored() == 3
+    await billing.post(INFO)
+    await until(5)
 
 
 async def test_answers_are_not_kept_by_caches(billing: Caller) -> None:

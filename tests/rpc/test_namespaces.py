@@ -180,7 +180,8 @@ async def test_mark_read_by_ids_leaves_out_what_is_not_the_users(billing: Caller
     assert await billing.call("inbox.mark_read", uid="7", ref="r") == {"ids": [asks], "unread": 0}
     states = await billing.call("notifications.status", ids=[mine, asks, theirs])
     assert [state["state"] for state in states] == ["read", "confirmed", "accepted"]
-    for wrong in ({}, {"ids": [mine], "ref": "r"}, {"ids": []}, {"ids": [mine] * 201}):
+    wrongs: list[dict[str, Any]] = [{}, {"ids": [mine], "ref": "r"}, {"ids": []}, {"ids": [mine] * 201}]
+    for wrong in wrongs:
         assert (await refused(billing, "inbox.mark_read", uid="7", **wrong)).code == -32602
 
 
