@@ -19,7 +19,7 @@
  */
 
 // Those of `document`; the rest are events of `window`.
-const DOCUMENT_EVENTS = new Set(["visibilitychange", "freeze", "resume"]);
+const DOCUMENT_EVENTS = new Set(["visibilitychange", "resume"]);
 
 /** @returns {Environment} */
 export function browserEnvironment() {

@@ -63,7 +63,6 @@ button { cursor: pointer; border: 0; background: none; padding: 0; }
 .primary { min-height: 34px; padding: 4px 14px; border-radius: 8px; background: var(--a); color: var(--on); font-weight: 600; }
 .primary:hover { filter: brightness(1.08); }
 .actions { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 20px; }
-.actions .quiet { margin-inline: -8px; }
 
 .row { display: flex; gap: 10px; padding: 12px 16px; border-block-end: 1px solid var(--line); }
 .row.unread { background: var(--hi); }
@@ -98,8 +97,7 @@ select { min-height: 42px; max-width: 100%; padding: 0 10px; border: 1px solid v
 :host([corner^="top"]) .stack { flex-direction: column; }
 :host([corner$="start"]) .popups { inset-inline: var(--notifications-inset, 16px) auto; }
 .popup { animation: come .22s ease-out; }
-.card { display: flex; gap: 12px; padding: 14px 8px 14px 14px; }
-.card:dir(rtl) { padding: 14px 14px 14px 8px; }
+.card { display: flex; gap: 12px; padding: 14px; padding-inline-end: 8px; }
 .popup .title { flex: none; }
 .popup .text { gap: 6px; }
 .popup .body { max-height: 9em; overflow-y: auto; }
