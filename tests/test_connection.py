@@ -53,6 +53,11 @@ class Server:
         return made
 
 
+def blocked(connection: Connection) -> bool:
+    """Whether its peer holds it up."""
+    return connection.blocked_since is not None
+
+
 async def settle() -> None:
     """Let every task that can go on do so."""
     for _ in range(10):
@@ -68,7 +73,7 @@ async def test_frames_go_out_at_once_and_in_order() -> None:
         connection.send(str(number))
     assert server.texts == ["0", "1", "2"]
     assert len(asyncio.all_tasks()) == tasks
-    assert connection.blocked_since is None
+    assert not blocked(connection)
 
 
 async def test_nothing_comes_before_welcome() -> None:
@@ -104,12 +109,12 @@ async def test_a_slow_reader_gets_everything_in_order() -> None:
         connection.send(text)
     assert server.texts == []
     assert connection.held_bytes == 6
-    assert connection.blocked_since is not None
+    assert blocked(connection)
     server.free.set()
     await settle()
     assert server.texts == ["a", "bb", "\u7ef4", "d"]
     assert connection.held_bytes == 0
-    assert connection.blocked_since is None
+    assert not blocked(connection)
     connection.send("e")
     assert server.texts[-1] == "e"
 
@@ -246,4 +251,4 @@ async def test_a_server_that_waits_more_than_once() -> None:
     second.set_exception(ValueError("two"))
     await settle()
     assert steps == ["one", "two", '{"type": "websocket.send", "text": "x"}']
-    assert connection.blocked_since is None
+    assert not blocked(connection)

@@ -3,8 +3,8 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable
-from datetime import timedelta
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -23,6 +23,7 @@ from notifications.channel_layer import group_of
 from notifications.consumers import NotificationConsumer
 from notifications.models import Notification
 from notifications.protocol.events import Event, Op, to_message
+from notifications.protocol.items import encode
 from notifications.publishing import adisconnect
 from notifications.routing import websocket_application
 from notifications.tokens import issue
@@ -128,7 +129,7 @@ async def test_welcome_then_inbox(alice: User) -> None:
         assert welcome["heartbeat"] == {"interval": 25, "timeout": 35}
         UUID(welcome["connection"])
         ends = clock.now() + timedelta(minutes=5)
-        assert abs(consumers.datetime.fromisoformat(welcome["token_expires_at"]) - ends) < timedelta(seconds=5)
+        assert abs(datetime.fromisoformat(welcome["token_expires_at"]) - ends) < timedelta(seconds=5)
         assert [i["id"] for i in client.inbox["items"]] == [str(first), str(second)]
         assert [i["live"] for i in client.inbox["items"]] == [False, False]
         assert (client.inbox["unread"], client.inbox["more"]) == (2, False)
@@ -297,7 +298,7 @@ async def test_a_late_push_finds_its_item_read(alice: User) -> None:
         assert (answer["ids"], answer["ref"]) == ([str(row.id)], 1)
         news = await other.next()
         assert news == {"type": "read", "ids": [str(row.id)], "unread": 0}
-        head = inbox.encode(row.item())
+        head = encode(row.item())
         node.current().hub.handle(Event(Op.CREATED, client.uid, (row.id,), head=head))
         await client.quiet()
         await other.quiet()
@@ -566,7 +567,7 @@ async def test_invalid_frames_are_counted_by_the_minute(alice: User, monkeypatch
     real = time.monotonic
     with configured(HEARTBEAT_INTERVAL=1_000, HEARTBEAT_TIMEOUT=2_000):
         async with Client(alice) as client:
-            monkeypatch.setattr(consumers.time, "monotonic", lambda: real() + passed)
+            monkeypatch.setattr(time, "monotonic", lambda: real() + passed)
             for _ in range(2):
                 await client.communicator.send_to(text_data="[]")
                 await client.next()
@@ -608,7 +609,7 @@ async def test_the_rate_is_by_the_minute(alice: User, monkeypatch: pytest.Monkey
     real = time.monotonic
     with configured(FRAMES_PER_MINUTE=2, HEARTBEAT_INTERVAL=1_000, HEARTBEAT_TIMEOUT=2_000):
         async with Client(alice) as client:
-            monkeypatch.setattr(consumers.time, "monotonic", lambda: real() + passed)
+            monkeypatch.setattr(time, "monotonic", lambda: real() + passed)
             assert [(await client.ask("ping"))["type"] for _ in range(3)] == ["pong", "pong", "error"]
             passed = 61
             assert (await client.ask("ping"))["type"] == "pong"
@@ -662,7 +663,7 @@ async def test_renewal(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
         assert (await client.next())["type"] == "token_expiring"
         answer = await client.ask("auth", token=issue(client.uid, timedelta(minutes=10)), ref="a")
         assert (answer["type"], answer["ref"]) == ("auth", "a")
-        ends = consumers.datetime.fromisoformat(answer["token_expires_at"])
+        ends = datetime.fromisoformat(answer["token_expires_at"])
         assert timedelta(minutes=9) < ends - clock.now() < timedelta(minutes=11)
         await client.quiet()
         await client.ask("auth", token=issue(client.uid, timedelta(seconds=20)))
@@ -696,7 +697,7 @@ async def test_renewal_by_the_database_s_clock(alice: User) -> None:
             answer = await client.ask("auth", token=issue(client.uid, timedelta(minutes=5)))
             assert answer["code"] == "unauthorized"
         finally:
-            clock.follow(consumers.datetime.now(consumers.UTC))
+            clock.follow(datetime.now(UTC))
 
 
 async def test_heartbeat(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -768,7 +769,7 @@ async def test_a_server_that_ends_the_application(alice: User) -> None:
 
 async def test_an_application_that_ends_before_it_began() -> None:
     """A disconnect as the first event, and an event that nobody knows."""
-    events = iter([{"type": "websocket.odd"}, {"type": "websocket.disconnect", "code": 1006}])
+    events: Iterator[dict[str, Any]] = iter([{"type": "websocket.odd"}, {"type": "websocket.disconnect", "code": 1006}])
 
     async def receive() -> dict[str, Any]:
         return next(events)

@@ -52,7 +52,7 @@ async def test_who_asks_later_gets_a_later_answer() -> None:
     second = asyncio.ensure_future(gather("a"))
     await asyncio.sleep(0)
     many.answering.set()
-    assert await asyncio.gather(first, second) == [1, 1]
+    assert [await first, await second] == [1, 1]
     assert many.asked == [["a"], ["a"]]
 
 

@@ -92,6 +92,8 @@ def test_claims_that_are_not_demanded() -> None:
     assert verify(mint("7", KEY, iat=None, jti=None)).uid == "7"
 
 
+UNSIGNED = by_hand({"alg": "none", "typ": "JWT"}, payload())
+
 BAD = {
     "empty": "",
     "no token": "hello",
@@ -116,9 +118,9 @@ BAD = {
     "nbf is text": mint("7", KEY, nbf="soon"),
     "another key": mint("7", OTHER),
     "HS512 with the key": by_hmac("HS512", KEY, hashlib.sha512),
-    "alg none": jwt.encode(payload(), None, algorithm="none"),
+    "alg none": UNSIGNED,
     "alg None by hand": by_hand({"alg": "None", "typ": "JWT"}, payload()),
-    "alg none, signature kept": jwt.encode(payload(), None, algorithm="none") + mint("7", KEY).rsplit(".", 1)[1],
+    "alg none, signature kept": UNSIGNED + mint("7", KEY).rsplit(".", 1)[1],
     "no alg": by_hand({"typ": "JWT"}, payload()),
     "alg is a list": by_hand({"alg": ["HS256"]}, payload()),
     "header is no object": by_hand([], payload()),
