@@ -42,5 +42,11 @@ def logging_config(level: str) -> dict[str, Any]:
         "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["console"], "level": level},
         # Named because they come with handlers of their own, which would print unredacted.
-        "loggers": {"django": to_console, "uvicorn": to_console, "uvicorn.error": {"handlers": [], "propagate": True}},
+        "loggers": {
+            "django": to_console,
+            "uvicorn": to_console,
+            "uvicorn.error": {"handlers": [], "propagate": True},
+            # At INFO it tells of its endpoints and of what else could be installed.
+            "daphne.server": {"level": "WARNING"},
+        },
     }

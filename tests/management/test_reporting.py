@@ -45,7 +45,7 @@ def test_a_token_needs_no_user_table() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_pushes_are_handed_on_before_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that ends at once would take them with it."""
-    flushed = []
+    flushed: list[float] = []
     monkeypatch.setattr(publisher, "flush", flushed.append)
     run_json("notify", "7", "--title", "Hello")
     assert flushed == [2.0]
