@@ -186,7 +186,6 @@ class _Judge:
         While a fault lasts (and one has just healed) it may also be in the `inbox` that follows, or come by a push, as
         soon as other things must: a node that learns late that its index is stale sends the inbox again.
         """
-        faults = self.history.faults
         for uid, links in self.links_of.items():
             mine = [p for p in self.history.publishes if p.outcome == "ok" and p.uid in (None, uid)]
             gone = {p.nonce: self.may_be_gone(uid, p) for p in mine}
@@ -197,7 +196,7 @@ class _Judge:
                 at, frame = first
                 ids = {item["id"] for item in frame["items"]}
                 faulty = any(
-                    f.began - SLACK_SECONDS < link.opened < _end(f) + SLACK_SECONDS for f in self.history.faults
+                    f.began - SLACK_SECONDS < link.opened < f.ended + SLACK_SECONDS for f in self.history.faults
                 )
                 until = self.deadline(link.opened) if faulty else at
                 if faulty:

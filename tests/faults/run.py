@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,7 +23,7 @@ from tests.faults.history import History, Row
 from tests.faults.nemesis import Nemesis
 from tests.faults.workload import Workload
 from tests.servers.nginx import Nginx
-from tests.servers.node import Business, Node, Platform
+from tests.servers.node import Business, Node, Platform, RpcClient
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.process import HOST
 from tests.servers.proxy import Proxy
@@ -115,6 +115,14 @@ class Cluster:
         """An access token."""
         return mint(uid, self.platform.jwt_signing_key)
 
+    def rpc(self, node: int = 0) -> RpcClient:
+        """A client of the JSON-RPC of one node, to be entered."""
+        return RpcClient(f"{self.nodes[node].url}/rpc/", self.key)
+
+    def business(self, **extra: str) -> Business:
+        """A process of business code, with variables of its own, to be entered."""
+        return Business(replace(self.platform, extra={**self.platform.extra, **extra}))
+
     def rows(self) -> list[Row]:
         """Every item as it is stored."""
         personal = self.postgresql.execute(
@@ -135,13 +143,15 @@ async def run(
     users: int = 40,
     publishes_per_second: float = 15.0,
     announcements_per_second: float = 0.2,
+    life: float = 8.0,
     faults: Sequence[str] | None = (),
     report: Path | None = None,
     verbose: bool = False,
 ) -> Verdict:
     """One run of `seconds` on a whole cluster, and the verdict. The history is kept in `report` if it is bad.
 
-    `faults` limits the nemesis to those; empty: all there are; None: there is none.
+    `life` is how many seconds a connection lasts that is not there to stay. `faults` limits the nemesis to those;
+    empty: all there are; None: there is none.
     """
     began = time.monotonic()
     rng = random.Random(seed)
@@ -171,6 +181,7 @@ async def run(
         rpc_address=rpc_address,
         publishes_per_second=publishes_per_second,
         announcements_per_second=announcements_per_second,
+        life=life,
     )
     nemesis = Nemesis(random.Random(seed * 7919 + 1), cluster, history, say, faults or ())
     async with asyncio.TaskGroup() as group:

@@ -71,6 +71,15 @@ def crash_before_commit() -> None:
     Notification.save = dying  # type: ignore[method-assign]
 
 
+def clock_ahead() -> None:
+    """This process's clock is two hours ahead."""
+    import time
+
+    seconds, nanoseconds = time.time, time.time_ns
+    time.time = lambda: seconds() + 7_200
+    time.time_ns = lambda: nanoseconds() + 7_200_000_000_000
+
+
 def tail_off() -> None:
     """Nobody looks into the tables for what was missed."""
     from notifications.tail import Tail
@@ -90,7 +99,7 @@ def join_after_read() -> None:
         hub, connection = self._node.hub, self._connection
         connection.snapshot_ms = clock.now_ms()
         snapshot = await consumers._gathered()(connection.uid)
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.5)
         await hub.attach(connection)
         connection.buffer.clear()
         inbox = frames.inbox(snapshot.heads, snapshot.unread, more=snapshot.unread > len(snapshot.ids))
@@ -120,3 +129,10 @@ def index_over_database() -> None:
 
     unread_index.begin = lambda uids: unread_index.Change()
     unread_index.Guard.trusted = lambda self: True  # type: ignore[method-assign]
+
+
+def push_never() -> None:
+    """Nothing that this process publishes is handed to the channel layer."""
+    from notifications.channel_layer import Publisher
+
+    Publisher.put = lambda self, event: None  # type: ignore[method-assign]

@@ -37,6 +37,6 @@ async def test_a_mechanism_that_is_switched_off_is_missed(
     """Without the tail, the join before the read, the scope of a read, or the index's rules, invariants break."""
     with Cluster(nodes=nodes, sabotage=switched_off) as cluster:
         verdict = await run(
-            cluster, 1, 8, users=users, publishes_per_second=40, announcements_per_second=0.5, faults=None
+            cluster, 1, 8, users=users, publishes_per_second=30, announcements_per_second=2, life=2, faults=None
         )
     assert {violation.invariant for violation in verdict.violations} & broken, verdict

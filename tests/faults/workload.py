@@ -33,6 +33,7 @@ class Workload:
         rpc_address: Callable[[], str],
         publishes_per_second: float,
         announcements_per_second: float,
+        life: float,
     ) -> None:
         self.rng = rng
         self.history = history
@@ -42,7 +43,7 @@ class Workload:
         self.rpc_address = rpc_address
         self.publish_pause = 1 / publishes_per_second
         self.announce_pause = 1 / announcements_per_second
-        self.latencies: list[float] = []
+        self.life = life
         self.stopping = asyncio.Event()
         self._numbers = count(1)
         self._nonces = count(1)
@@ -198,7 +199,7 @@ class Workload:
 
     async def _live(self, socket: Socket, link: Link, *, steady: bool) -> None:
         rng = self.rng
-        until = time.monotonic() + (1e6 if steady else rng.expovariate(1 / 8))
+        until = time.monotonic() + (1e6 if steady else rng.expovariate(1 / self.life))
         looked_at = 0
         while not socket.closed and (self.stopping.is_set() or time.monotonic() < until):
             await asyncio.sleep(rng.uniform(0.1, 0.8))
