@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.forms import ModelForm
@@ -133,7 +134,7 @@ class AnnouncementAdmin(admin.ModelAdmin):
     ) -> HttpResponse:
         """The form with what may be done to this announcement."""
         announcement = kwargs.get("obj")
-        said = {name: getattr(announcement or Announcement(), name) for name in compose.CONTENT}
+        said = compose.said(announcement or Announcement())
         context |= {"may": life.possible(request, announcement), "said": said}
         if announcement is not None:
             context |= {"state": announcement.status, "facts": life.facts(announcement)}
@@ -152,7 +153,9 @@ class AnnouncementAdmin(admin.ModelAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Announcement) -> None:
         """Delete a draft, unless it was published a moment ago."""
-        Announcement.objects.filter(pk=obj.pk, published_at__isnull=True).delete()
+        deleted, _rows = Announcement.objects.filter(pk=obj.pk, published_at__isnull=True).delete()
+        if not deleted:
+            raise PermissionDenied
 
     def response_add(
         self, request: HttpRequest, obj: Announcement, post_url_continue: str | None = None

@@ -34,6 +34,11 @@ def fingerprint(announcement: Announcement) -> str:
     return hashlib.sha256(jsontext.dumps(values).encode()).hexdigest()[:32]
 
 
+def said(announcement: Announcement) -> dict[str, Any]:
+    """Its content as the preview draws it."""
+    return {name: getattr(announcement, name) for name in CONTENT}
+
+
 class KindInput(forms.TextInput):
     """A text field that offers the kinds in use; another may be typed."""
 

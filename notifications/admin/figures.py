@@ -21,7 +21,7 @@ from notifications import clock, statistics, users
 from notifications.admin import wording
 from notifications.admin.chart import drawn
 from notifications.admin.downloads import download
-from notifications.admin.life import page
+from notifications.admin.frame import framed
 from notifications.bulk import multicast
 from notifications.exceptions import KeyReused
 from notifications.idempotency import once
@@ -56,7 +56,7 @@ def statistics_page(site: "ModelAdmin[Announcement]", request: HttpRequest, obje
         "reminded": reminded and wording.moment(reminded),
         "now": wording.moment(clock.now()),
     }
-    return page(site, request, "admin/notifications/announcement/statistics.html", announcement, context)
+    return framed(site, request, "admin/notifications/announcement/statistics.html", announcement, context)
 
 
 def remind(site: "ModelAdmin[Announcement]", request: HttpRequest, object_id: UUID) -> HttpResponse:
@@ -107,7 +107,7 @@ def remind(site: "ModelAdmin[Announcement]", request: HttpRequest, object_id: UU
         "hidden": {"round": round_},
         "back": _statistics_url(announcement),
     }
-    return page(site, request, "admin/notifications/confirm.html", announcement, context)
+    return framed(site, request, "admin/notifications/confirm.html", announcement, context)
 
 
 def readers_csv(site: "ModelAdmin[Announcement]", request: HttpRequest, object_id: UUID) -> StreamingHttpResponse:

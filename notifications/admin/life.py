@@ -13,13 +13,13 @@ from django.db import transaction
 from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from notifications import clock, roll, statistics, users
 from notifications.admin import compose, wording
+from notifications.admin.frame import framed
 from notifications.announcing import end_announcement, publish_announcement, withdraw_announcement
 from notifications.conf import conf
 from notifications.exceptions import InvalidContent
@@ -114,6 +114,7 @@ def publish(site: "ModelAdmin[Announcement]", request: HttpRequest, object_id: U
         "announcement": announcement,
         "level": announcement.get_level_display(),
         "display": announcement.get_display_display(),
+        "said": compose.said(announcement),
         "remarks": remarks,
         "blocked": blocked,
         "people": count,
@@ -124,7 +125,7 @@ def publish(site: "ModelAdmin[Announcement]", request: HttpRequest, object_id: U
         "seen": compose.fingerprint(announcement),
         "may_change": site.has_change_permission(request, announcement),
     }
-    return page(site, request, "admin/notifications/announcement/publish.html", announcement, context)
+    return framed(site, request, "admin/notifications/announcement/publish.html", announcement, context)
 
 
 def withdraw(site: "ModelAdmin[Announcement]", request: HttpRequest, object_id: UUID) -> HttpResponse:
@@ -147,7 +148,7 @@ def withdraw(site: "ModelAdmin[Announcement]", request: HttpRequest, object_id: 
         "question": _("It vanishes from every screen and every inbox at once, and cannot be brought back."),
         "label": _("Withdraw"),
     }
-    return page(site, request, "admin/notifications/confirm.html", announcement, context)
+    return framed(site, request, "admin/notifications/confirm.html", announcement, context)
 
 
 class EndForm(forms.Form):
@@ -195,21 +196,7 @@ def end(site: "ModelAdmin[Announcement]", request: HttpRequest, object_id: UUID)
         "zone": wording.zone(),
         "media": site.media + form.media,
     }
-    return page(site, request, "admin/notifications/announcement/end.html", announcement, context)
-
-
-def page(
-    site: "ModelAdmin[Any]", request: HttpRequest, template: str, row: Any, context: dict[str, Any]
-) -> HttpResponse:
-    """A page about one row, inside the admin's frame."""
-    frame = {
-        **site.admin_site.each_context(request),
-        "opts": site.opts,
-        "row": row,
-        "subtitle": row,
-        "media": site.media,
-    }
-    return TemplateResponse(request, template, frame | context)
+    return framed(site, request, "admin/notifications/announcement/end.html", announcement, context)
 
 
 def online() -> int | None:

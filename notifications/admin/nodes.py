@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from notifications import clock, roll
 from notifications.admin import wording
-from notifications.admin.life import page
+from notifications.admin.frame import framed
 from notifications.models import NodeReport
 
 # A tail that has not looked for so long is late: twice its deadline for repairs (2 s), and one look.
@@ -50,4 +50,4 @@ class NodeAdmin(admin.ModelAdmin):
             "tail_age": max((node.tail_age for node in nodes), default=None),
             "now": wording.moment(clock.now()),
         }
-        return page(self, request, "admin/notifications/nodereport/live.html", None, context | (extra_context or {}))
+        return framed(self, request, "admin/notifications/nodereport/live.html", None, context | (extra_context or {}))

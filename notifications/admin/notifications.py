@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from notifications import clock
 from notifications.admin import wording
-from notifications.admin.life import page
+from notifications.admin.frame import framed
 from notifications.models import Notification
 from notifications.protocol.items import parse_id
 from notifications.publishing import retract
@@ -252,7 +252,7 @@ class NotificationAdmin(admin.ModelAdmin):
             "question": _("It vanishes from the user's screens and inbox at once, and cannot be brought back."),
             "label": _("Retract"),
         }
-        return page(self, request, "admin/notifications/confirm.html", notification, context)
+        return framed(self, request, "admin/notifications/confirm.html", notification, context)
 
     @admin.action(permissions=["retract"], description=gettext_lazy("Retract selected notifications"))
     def retract_selected(self, request: HttpRequest, queryset: QuerySet[Notification]) -> HttpResponse | None:
@@ -270,7 +270,7 @@ class NotificationAdmin(admin.ModelAdmin):
             "row_name": helpers.ACTION_CHECKBOX_NAME,
             "back": request.get_full_path(),
         }
-        return page(self, request, "admin/notifications/confirm.html", None, context)
+        return framed(self, request, "admin/notifications/confirm.html", None, context)
 
     def _retract(self, request: HttpRequest, notifications: list[Notification]) -> None:
         count = 0

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from notifications import clock, service_keys
 from notifications.admin import wording
-from notifications.admin.life import page
+from notifications.admin.frame import framed
 from notifications.idempotency import once
 from notifications.models import ServiceKey
 
@@ -158,7 +158,7 @@ class ServiceKeyAdmin(admin.ModelAdmin):
             )
             return HttpResponseRedirect(reverse("admin:notifications_servicekey_change", args=[obj.pk]))
         context = {"title": _("Service key"), "key": text, "may": self.may(obj)}
-        return page(self, request, "admin/notifications/servicekey/made.html", obj, context)
+        return framed(self, request, "admin/notifications/servicekey/made.html", obj, context)
 
     def revoke(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Asks once more; posted from there, revokes the key."""
@@ -179,7 +179,7 @@ class ServiceKeyAdmin(admin.ModelAdmin):
             "question": _("The service is refused with it from then on. It cannot be made good again."),
             "label": _("Revoke"),
         }
-        return page(self, request, "admin/notifications/confirm.html", key, context)
+        return framed(self, request, "admin/notifications/confirm.html", key, context)
 
 
 def state_of(key: ServiceKey) -> str:

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.http import HttpRequest
 from django.test import Client
 
 from notifications import clock
@@ -201,3 +202,20 @@ def test_search(chief: StaffClient) -> None:
     draft("Another", body="in summer too")
     draft("Winter")
     assert len(chief.get(LIST, {"q": "summer"}).context["cl"].queryset) == 2
+
+
+def test_published_while_it_was_being_deleted(composer: StaffClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A draft that was published a moment before its deletion stays, and no log says otherwise."""
+    from notifications.admin.announcements import AnnouncementAdmin
+
+    found = draft()
+    before = AnnouncementAdmin.delete_model
+
+    def published_now(self: AnnouncementAdmin, request: HttpRequest, obj: Announcement) -> None:
+        publish_announcement(found.pk)
+        before(self, request, obj)
+
+    monkeypatch.setattr(AnnouncementAdmin, "delete_model", published_now)
+    assert composer.post(f"{LIST}{found.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert Announcement.objects.filter(pk=found.pk).exists()
+    assert not LogEntry.objects.exists()

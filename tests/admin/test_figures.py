@@ -197,3 +197,12 @@ def test_csv_of_readers_and_missing(publisher: StaffClient) -> None:
     assert readers[2].endswith(",popup,")
     waiting = lines(publisher.get(base + "waiting.csv"))
     assert set(waiting) == {"uid,name", f"{publisher.user.pk},publisher", *(f"{u.pk},{u.username}" for u in users[1:])}
+
+
+def test_scheduled(publisher: StaffClient) -> None:
+    """Before its start it has figures too: nobody has read it, everybody is waited for, nobody can be reminded."""
+    found = live(starts_at=clock.now() + timedelta(hours=1))
+    text = words(publisher.get(page(found, "statistics")))
+    assert "scheduled" in text
+    assert "Not yet read by (1)" in text
+    assert "Remind" not in text

@@ -1,4 +1,4 @@
-/** Beside the form of a draft: how many characters are written of how many, and how it will look. */
+/** Beside the form of a draft, and on the page that publishes it: how many characters are written of how many, and how it will look. */
 
 import { Messages } from "../messages.js";
 import { popupCard } from "../popup_card.js";
@@ -13,7 +13,7 @@ const preview = document.querySelector("#preview");
 /** Characters as the server counts them: code points, a line break being one. */
 const length = (text) => [...text.trim()].length;
 
-for (const field of form.querySelectorAll("[data-most]")) {
+for (const field of form?.querySelectorAll("[data-most]") ?? []) {
   const most = Number(field.dataset.most);
   const counter = document.createElement("span");
   counter.className = "counter";
@@ -29,7 +29,7 @@ for (const field of form.querySelectorAll("[data-most]")) {
 
 if (preview) begin(preview, form);
 
-/** @param {HTMLElement} preview @param {HTMLFormElement} form */
+/** @param {HTMLElement} preview @param {HTMLFormElement|null} form none where a draft is only looked at */
 async function begin(preview, form) {
   const messages = new Messages(document.documentElement.lang);
   if (preview.dataset.catalog) await messages.load(preview.dataset.catalog);
@@ -46,7 +46,7 @@ async function begin(preview, form) {
     note.hidden = item.display === "popup";
   };
   let timer;
-  form.addEventListener("input", () => {
+  form?.addEventListener("input", () => {
     clearTimeout(timer);
     timer = setTimeout(draw, DRAWN_AFTER_MS);
   });
@@ -71,7 +71,7 @@ function place(host, name) {
 /** The item as the fields say now; of a published one there are no fields, and the page says it. */
 function written(form, preview) {
   const said = JSON.parse(preview.querySelector("#preview-said").textContent);
-  const field = (name) => form.elements.namedItem(name);
+  const field = (name) => form?.elements.namedItem(name);
   const text = (name) => (field(name) ? field(name).value.trim() : said[name]);
   return {
     id: "preview",
