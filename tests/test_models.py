@@ -79,7 +79,7 @@ def test_the_status_is_where_it_is_in_its_life() -> None:
     now = clock.now()
     tick = timedelta(milliseconds=1)
     row = Announcement(title="x", ends_at=now + timedelta(hours=2))
-    assert row.status == Status.DRAFT
+    assert row.status_at(now) == Status.DRAFT
     row.live_at = now + timedelta(hours=1)
     moments: list[tuple[datetime, Status]] = [
         (row.live_at - tick, Status.SCHEDULED),

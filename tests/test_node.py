@@ -11,6 +11,7 @@ from asgiref.sync import sync_to_async
 
 from notifications import clock, node, roll, unread_index
 from notifications.channel_layer import publisher
+from notifications.hub import SENDS_PER_TURN
 from notifications.models import Drain, Unindexed
 from notifications.node import Node
 from notifications.publishing import anotify
@@ -61,13 +62,12 @@ async def test_silent_peers_are_pinged_and_then_closed(running: Node, at: Time) 
     at.look_at(peer, 25.1)
     at.look_at(peer, 26)
     assert len(peer.of("ping")) == 1
-    at.look_at(peer, 34.9)
-    assert peer.closed is None
-    peer.connection.last_seen += 10
-    at.look_at(peer, 35.5)
-    assert peer.closed is None
-    at.look_at(peer, 45.5)
-    assert peer.closed == 4105
+    codes = []
+    for seconds, heard in ((34.9, 0), (35.5, 10), (45.5, 0)):
+        peer.connection.last_seen += heard
+        at.look_at(peer, seconds)
+        codes.append(peer.closed)
+    assert codes == [None, None, 4105]
     assert running.hub.size == 0
 
 
@@ -98,10 +98,11 @@ async def test_a_reader_that_is_stuck_is_closed(running: Node, at: Time) -> None
     peer.reads.clear()
     peer.connection.send("{}")
     peer.connection.last_seen += 1_000
-    at.look_at(peer, 19.5)
-    assert not peer.connection.closing
-    at.look_at(peer, 20.5)
-    assert peer.connection.closing
+    states = []
+    for seconds in (19.5, 20.5):
+        at.look_at(peer, seconds)
+        states.append(peer.connection.closing)
+    assert states == [False, True]
     peer.reads.set()
     await aeventually(lambda: peer.closed == 4103)
 
@@ -116,18 +117,13 @@ async def test_what_is_closing_is_left_alone(running: Node, at: Time) -> None:
 
 async def test_the_sweep_runs_by_itself(running: Node, caplog: pytest.LogCaptureFixture) -> None:
     """Over all connections, for ever; one that breaks it does not end it."""
-    peers = [await Peer(running.hub, f"u{n}").open() for n in range(2 * node.SENDS_PER_TURN)]
+    peers = [await Peer(running.hub, f"u{n}").open() for n in range(2 * SENDS_PER_TURN)]
     for peer in peers:
         peer.connection.next_ping = 0
     await aeventually(lambda: all(peer.of("ping") for peer in peers))
-    look_at = running._look_at
-
-    def broken(*args: Any) -> None:
-        running._look_at = look_at  # type: ignore[method-assign]
-        raise ZeroDivisionError
-
-    running._look_at = broken  # type: ignore[method-assign]
-    await aeventually(lambda: "sweep" in caplog.text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(running, "_look_at", lambda *_: 1 / 0)
+        await aeventually(lambda: "sweep" in caplog.text)
     peers[0].connection.expires_at = 0
     await aeventually(lambda: peers[0].closed == 4201)
 

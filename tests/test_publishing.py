@@ -17,6 +17,7 @@ from notifications.channel_layer import group_of, publisher
 from notifications.exceptions import InvalidContent, KeyReused, NotFound, Unavailable
 from notifications.models import Disconnection, Notification, Receipt
 from notifications.protocol.events import Event, Op, from_message
+from notifications.protocol.items import Item, encode
 from notifications.publishing import Retracted, adisconnect, anotify, aretract, disconnect, notify, retract
 
 Listen = Callable[[str | None], "Listener"]
@@ -31,6 +32,7 @@ class Listener:
         self._channel = ""
 
     async def start(self) -> "Listener":
+        """Join the group."""
         self._channel = await self._layer.new_channel()
         await self._layer.group_add(group_of(self._uid), self._channel)
         return self
@@ -195,7 +197,7 @@ BAD: list[tuple[str, Any]] = [
 
 
 def _values(name: str, value: Any) -> dict[str, Any]:
-    return {"uid": "7", "title": "x", **{name: value}}
+    return {"uid": "7", "title": "x", name: value}
 
 
 @pytest.mark.django_db
@@ -265,9 +267,13 @@ async def test_a_commit_sends_exactly_one_push(serving: None) -> None:
 @pytest.mark.django_db(transaction=True)
 async def test_an_item_is_encoded_once(serving: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one expensive step is not repeated for the push, or for the index."""
-    calls = []
-    encode = publishing.encode
-    monkeypatch.setattr(publishing, "encode", lambda item: calls.append(item) or encode(item))
+    calls: list[Item] = []
+
+    def counted(item: Item) -> str:
+        calls.append(item)
+        return encode(item)
+
+    monkeypatch.setattr(publishing, "encode", counted)
     listener = await Listener("7").start()
     await anotify("7", "x")
     await listener.next()
@@ -338,7 +344,8 @@ def test_a_repeated_call_is_answered_and_not_repeated() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_numbers_as_keys_of_data_are_the_same_content_every_time() -> None:
     """Python's dicts may mix keys that cannot be ordered; JSON makes strings of them all."""
-    first = notify("7", "x", data={1: "a", "b": 2}, idempotency_key="k")
+    mixed: dict[Any, Any] = {1: "a", "b": 2}
+    first = notify("7", "x", data=mixed, idempotency_key="k")
     assert notify("7", "x", data={"b": 2, "1": "a"}, idempotency_key="k").id == first.id
 
 
@@ -488,8 +495,6 @@ def test_the_moment_of_a_wish_is_the_databases(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_package_is_the_door() -> None:
-
-
     """What the contract names can be imported from the package itself, and nothing else by accident."""
     assert notifications.notify is notify
     assert notifications.announce is announcing.announce

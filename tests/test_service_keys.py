@@ -174,3 +174,12 @@ def test_the_last_use_is_noted_once_a_minute() -> None:
     row.refresh_from_db()
     assert row.last_used_at is not None
     assert row.last_used_at >= first
+
+
+def test_calls_are_added_up() -> None:
+    """By prefix, on top of what other nodes have added; unknown prefixes do no harm."""
+    row, _ = create("shop", ["notify"])
+    for counts in ({row.prefix: 3}, {row.prefix: 4, "unknown": 1}, {}):
+        service_keys.add_calls(counts)
+    row.refresh_from_db()
+    assert row.calls == 7
