@@ -44,8 +44,6 @@ class Method:
             return await self.function(params)
         except NotificationsError as error:
             raise of(error) from None
-        except RpcError:
-            raise
         except Exception:
             # Not the parameters, which are users' business, and not to the caller.
             logger.exception("%s failed", self.name)

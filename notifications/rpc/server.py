@@ -15,7 +15,7 @@ from notifications import metrics
 from notifications.rpc import rate, usage
 from notifications.rpc.envelope import UNKNOWN_ID, Call, Refused, parse
 from notifications.rpc.errors import Code, RpcError
-from notifications.rpc.exchange import exchange
+from notifications.rpc.exchange import caller, exchange
 from notifications.rpc.registry import METHODS, Method
 
 logger = logging.getLogger(__name__)
@@ -66,14 +66,12 @@ class Handler(JsonRpcHandler):
 
     def _over_the_rate(self) -> RpcError | None:
         """Count the call for its key; the error if it is one too many."""
-        state = exchange.get()
-        if state.caller is None:
-            return None
-        usage.note(state.caller.prefix)
-        seconds = rate.take(state.caller.prefix)
+        prefix = caller().prefix
+        usage.note(prefix)
+        seconds = rate.take(prefix)
         if not seconds:
             return None
-        state.retry_after = seconds
+        exchange.get().retry_after = seconds
         return RpcError(Code.RATE_LIMITED, {"retryable": True, "retry_after": seconds})
 
     def _failure(self, request: JsonRpcRequest, error: RPCException) -> JsonRpcResult:
@@ -96,8 +94,8 @@ def _authenticated(_: HttpRequest) -> bool:
 def _allowed(method: Method) -> Any:
     # Not async: modernrpc would take the coroutine for a yes.
     def allowed(_: HttpRequest) -> bool:
-        caller = exchange.get().caller
-        return caller is not None and (method.scope is None or method.scope.value in caller.scopes)
+        who = exchange.get().caller
+        return who is not None and (method.scope is None or method.scope.value in who.scopes)
 
     return allowed
 

@@ -89,18 +89,14 @@ async def _caller(request: HttpRequest) -> Caller:
 
 
 def _unreadable(request: HttpRequest, state: Exchange) -> HttpResponse | None:
-    """The answer to a body that modernrpc cannot be given: not JSON by its label, too large, or not UTF-8."""
+    """The answer to a body that cannot be read at all: not JSON by its label, more than Django takes, not UTF-8."""
     if (request.content_type or "").lower() not in CONTENT_TYPES:
         error = RpcError(Code.INVALID_REQUEST, {"reason": "Content-Type must be application/json"})
         return _answer(state.refusal or error, status=415)
-    most = conf().rpc_max_bytes
-    too_large = RpcError(Code.TOO_LARGE, {"reason": f"over {most} bytes"})
     try:
-        if len(request.body) > most:
-            return _answer(state.refusal or too_large)
         request.body.decode()
     except RequestDataTooBig:
-        return _answer(state.refusal or too_large)
+        return _answer(state.refusal or RpcError(Code.TOO_LARGE, {"reason": f"over {conf().rpc_max_bytes} bytes"}))
     except UnicodeDecodeError:
         return _answer(state.refusal or RpcError(Code.PARSE_ERROR, {"reason": "not UTF-8"}))
     # JSON between systems is UTF-8 (RFC 8259 section 8.1), whatever charset the header names.

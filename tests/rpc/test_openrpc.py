@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 from django.test import AsyncClient, override_settings
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT7
 
 from notifications.rpc import openrpc
@@ -49,7 +49,7 @@ def test_the_document_is_valid_against_the_meta_schema(document: dict[str, Any])
     meta, json_schema = schema("meta-schema.json"), schema("json-schema.json")
     # Published under this address with and without the slash.
     registry: Registry[Any] = Registry().with_resources(
-        (address, Resource(contents=json_schema, specification=DRAFT7))
+        (address, DRAFT7.create_resource(json_schema))
         for address in ("https://meta.json-schema.tools", "https://meta.json-schema.tools/")
     )
     validator = jsonschema.Draft7Validator(meta, registry=registry)
