@@ -21,28 +21,39 @@ that are under way, and the lease of whoever is filling it. Three rules keep it 
 Redis must not come back with older data than it had: run it without persistence, as the files in docker/ do.
 """
 
-import logging
 import secrets
 import time
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-import redis
 from django.core.signals import setting_changed
 from django.dispatch import receiver
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from notifications import clock, metrics
+from notifications import clock
 from notifications.conf import conf
 from notifications.models import Unindexed
+from notifications.unread_store import ServerState, Shard
 
-logger = logging.getLogger(__name__)
+__all__ = [
+    "POLL_SECONDS",
+    "SETTLE_SECONDS",
+    "Change",
+    "Entry",
+    "EveryonesChange",
+    "Guard",
+    "Lease",
+    "ServerState",
+    "begin",
+    "fill",
+    "look_up",
+    "poll",
+    "server_states",
+]
 
 # Longer than a transaction may last. The price is that for so long after a writer was killed or rolled back the
 # database answers for the uids it wrote to.
@@ -54,10 +65,6 @@ TRUST_SECONDS = 0.6
 SETTLE_SECONDS = 0.7
 # Rows of `Unindexed` stay so long after they were first seen: every node that trusts its index polls meanwhile.
 KEEP_SECONDS = 1.5
-# Nobody waits longer for Redis, and after a failure nobody tries for a second.
-TIMEOUT_SECONDS = 0.25
-AWAY_SECONDS = 1.0
-BATCH = 200
 # Rows of `Unindexed` that one poll reads. Where there are more, nobody's index is trusted.
 ROWS_MAX = 10_000
 
@@ -76,17 +83,6 @@ class Lease:
     uid: str
     token: str
     version: str
-
-
-@dataclass(frozen=True, slots=True)
-class ServerState:
-    """What operators should know of one Redis. Where it could not be asked, `error` says why and the rest is empty."""
-
-    address: str
-    error: str = ""
-    maxmemory_policy: str = ""
-    persistent: bool = False
-    clock: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -247,71 +243,6 @@ def server_states() -> list[ServerState]:
     return [shard.state() for shard in _shards()]
 
 
-class Shard:
-    """One Redis: runs scripts in pipelines, within a bounded time, and not at all for a second after a failure."""
-
-    def __init__(self, url: str) -> None:
-        self._client: redis.Redis = redis.Redis.from_url(
-            url,
-            socket_timeout=TIMEOUT_SECONDS,
-            socket_connect_timeout=TIMEOUT_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,
-        )
-        self._scripts = {name: self._client.register_script(text) for name, text in _SCRIPTS.items()}
-        self._away_until = 0.0
-
-    def state(self) -> ServerState:
-        """Ask this server about itself."""
-        at = self._client.connection_pool.connection_kwargs
-        address = str(at.get("path") or f"{at.get('host')}:{at.get('port')}")
-        try:
-            info: Any = self._client.info("everything")
-            seconds, microseconds = self._client.time()
-        except (redis.RedisError, OSError) as error:
-            return ServerState(address, error=str(error) or type(error).__name__)
-        try:
-            snapshots: Any = self._client.config_get("save")
-        except redis.RedisError:
-            # A server that lends no CONFIG is a hosted one, which tells nothing of its snapshots.
-            snapshots = {}
-        return ServerState(
-            address,
-            maxmemory_policy=str(info.get("maxmemory_policy", "")),
-            persistent=bool(info.get("aof_enabled") or snapshots.get("save")),
-            clock=datetime.fromtimestamp(seconds + microseconds / 1e6, UTC),
-        )
-
-    def run(self, calls: Sequence[tuple[str, str, Sequence[Any]]]) -> list[Any]:
-        """Run scripts, each `(uid, name, arguments)`; an answer each, None for what failed."""
-        answers: list[Any] = []
-        for start in range(0, len(calls), BATCH):
-            batch = calls[start : start + BATCH]
-            if time.monotonic() < self._away_until:
-                answers += [None] * len(batch)
-                continue
-            try:
-                pipeline = self._client.pipeline(transaction=False)
-                for uid, name, args in batch:
-                    self._scripts[name](keys=_keys(uid), args=args, client=pipeline)
-                results = pipeline.execute(raise_on_error=False)
-            except (redis.RedisError, OSError) as error:
-                metrics.redis_errors.labels("index").inc()
-                logger.warning("unread index: Redis is away, the database answers (%s)", error)
-                self._away_until = time.monotonic() + AWAY_SECONDS
-                answers += [None] * len(batch)
-                continue
-            for result in results:
-                if isinstance(result, Exception):
-                    # Out of memory, read only, no permission: this call did not happen.
-                    metrics.redis_errors.labels("index").inc()
-                    logger.warning("unread index: Redis refused (%s)", result)
-                    answers.append(None)
-                else:
-                    answers.append(result)
-        return answers
-
-
 def _run(calls: Sequence[tuple[str, str, Sequence[Any]]]) -> list[Any]:
     """Run scripts on the shard of each uid; answers in the order of the calls."""
     shards = _shards()
@@ -338,123 +269,8 @@ def _forget(*, setting: str, **_: object) -> None:
         _shards.cache_clear()
 
 
-def _keys(uid: str) -> list[str]:
-    prefix = "notifications:"
-    return [
-        f"{prefix}unread:{uid}",
-        f"{prefix}state:{uid}",
-        f"{prefix}writers:{uid}",
-        f"{prefix}lease:{uid}",
-        f"{prefix}version",
-        f"{prefix}writers",
-    ]
-
-
 def _ms(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
 _NEVER = 2**52
-
-# KEYS: 1 the hash, 2 its state, 3 its writers, 4 its lease, 5 the announcements' version, 6 the announcements' writers.
-# Marks end by Redis's own clock: a writer's may be hours off.
-_NOW = """
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local function mark(key, token, ms)
-  redis.call('ZADD', key, string.format('%.0f', now + ms), token)
-  redis.call('PEXPIRE', key, ms)
-end
-local function busy()
-  return redis.call('ZCOUNT', KEYS[3], now, '+inf') > 0 or redis.call('ZCOUNT', KEYS[6], now, '+inf') > 0
-end
-"""
-# A state without its count is void, as is one that does not fit the hash, or that a writer has marked.
-_WHOLE = """
-local function whole(writer)
-  local state = redis.call('HMGET', KEYS[2], 'n', 'writer')
-  return state[1] and state[2] == writer and redis.call('HLEN', KEYS[1]) == tonumber(state[1])
-end
-"""
-_SCRIPTS = {
-    # ARGV: token, the asker's time, lease milliseconds
-    "look_up": _NOW
-    + _WHOLE
-    + """
-if busy() then return {'busy'} end
-local version = redis.call('GET', KEYS[5])
-if not version then version = ARGV[1]; redis.call('SET', KEYS[5], version) end
-local state = redis.call('HMGET', KEYS[2], 'version', 'until')
-if whole(false) and state[1] == version and tonumber(state[2]) > tonumber(ARGV[2]) then
-  local items = redis.call('HGETALL', KEYS[1])
-  table.insert(items, 1, 'hit')
-  return items
-end
-redis.call('SET', KEYS[4], ARGV[1], 'PX', ARGV[3])
-return {'lease', version}
-""",
-    # ARGV: token, version, until, ttl, then id and text of each item
-    "fill": _NOW
-    + """
-if busy() or redis.call('GET', KEYS[4]) ~= ARGV[1] or redis.call('GET', KEYS[5]) ~= ARGV[2] then return 0 end
-redis.call('DEL', KEYS[1], KEYS[2], KEYS[4])
-for i = 5, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
-redis.call('HSET', KEYS[2], 'n', (#ARGV - 4) / 2, 'version', ARGV[2], 'until', ARGV[3])
-redis.call('PEXPIRE', KEYS[1], ARGV[4])
-redis.call('PEXPIRE', KEYS[2], ARGV[4])
-return 1
-""",
-    # ARGV: token, milliseconds of the mark
-    "begin": _NOW
-    + """
-redis.call('DEL', KEYS[4])
-if redis.call('HEXISTS', KEYS[2], 'writer') == 1 then
-  redis.call('DEL', KEYS[1], KEYS[2])
-elseif redis.call('EXISTS', KEYS[2]) == 1 then
-  redis.call('HSET', KEYS[2], 'writer', ARGV[1])
-end
-mark(KEYS[3], ARGV[1], ARGV[2])
-return 1
-""",
-    # ARGV: token, until, most items, number of new items, then id and text of each, then ids to take away
-    "done": _WHOLE
-    + """
-if whole(ARGV[1]) and redis.call('ZSCORE', KEYS[3], ARGV[1]) then
-  -- First void, for memory may run out half-way.
-  redis.call('HDEL', KEYS[2], 'n')
-  local at = 5
-  for _ = 1, tonumber(ARGV[4]) do
-    redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1])
-    at = at + 2
-  end
-  for i = at, #ARGV do redis.call('HDEL', KEYS[1], ARGV[i]) end
-  local n = redis.call('HLEN', KEYS[1])
-  if n > tonumber(ARGV[3]) then
-    redis.call('DEL', KEYS[1], KEYS[2])
-  else
-    local ends = math.min(tonumber(ARGV[2]), tonumber(redis.call('HGET', KEYS[2], 'until')))
-    redis.call('HSET', KEYS[2], 'n', n, 'until', string.format('%.0f', ends))
-    redis.call('HDEL', KEYS[2], 'writer')
-    local ttl = redis.call('PTTL', KEYS[2])
-    if ttl > 0 then redis.call('PEXPIRE', KEYS[1], ttl) end
-  end
-else
-  redis.call('DEL', KEYS[1], KEYS[2], KEYS[4])
-end
-redis.call('ZREM', KEYS[3], ARGV[1])
-return 1
-""",
-    "void": "redis.call('DEL', KEYS[1], KEYS[2], KEYS[4]) return 1",
-    # A new version voids all that was filled before, even if this writer is killed.
-    # ARGV: token, milliseconds of the mark
-    "begin_all": _NOW
-    + """
-redis.call('SET', KEYS[5], ARGV[1])
-mark(KEYS[6], ARGV[1], ARGV[2])
-return 1
-""",
-    # ARGV: token. The mark may be lost (Redis came back empty), and something filled meanwhile: a new version again.
-    "done_all": "redis.call('SET', KEYS[5], ARGV[1] .. 'd') redis.call('ZREM', KEYS[6], ARGV[1]) return 1",
-    # ARGV: new version
-    "void_all": "redis.call('SET', KEYS[5], ARGV[1]) return 1",
-}

@@ -13,9 +13,10 @@ from uuid import UUID
 import pytest
 import redis
 
-from notifications import clock, unread_index
+from notifications import clock, unread_index, unread_store
 from notifications.models import Unindexed
-from notifications.unread_index import Change, EveryonesChange, Guard, Lease, Shard, begin, fill, look_up
+from notifications.unread_index import Change, EveryonesChange, Guard, Lease, begin, fill, look_up
+from notifications.unread_store import Shard
 from tests.servers.proxy import Proxy
 from tests.servers.redis import Redis
 
@@ -537,7 +538,8 @@ class Run:
         self.hits = self.fills = 0
         self.base = clock.now()
         self.refusing = False
-        monkeypatch.setattr(unread_index, "time", SimpleNamespace(monotonic=lambda: self.seconds))
+        for module in (unread_index, unread_store):
+            monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.seconds))
         monkeypatch.setattr(clock, "now_ms", lambda: int(self.now.timestamp() * 1000))
         monkeypatch.setattr(clock, "now", lambda: self.now)
 
