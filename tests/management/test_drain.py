@@ -25,10 +25,12 @@ def test_drain_stores_the_wish() -> None:
 
 
 @pytest.mark.server
-@pytest.mark.parametrize("server", ["uvicorn", "daphne"])
-async def test_drain_of_nodes(server: str, sqlite_url: str, start_node: Callable[..., Node]) -> None:
+@pytest.mark.parametrize(("server", "database"), [("uvicorn", "postgresql_url"), ("daphne", "sqlite_url")])
+async def test_drain_of_nodes(
+    server: str, database: str, request: pytest.FixtureRequest, start_node: Callable[..., Node]
+) -> None:
     """With sockets and without any: `reconnect`, 4200, `/readyz` 503, no newcomer; the processes go on."""
-    platform = Platform(sqlite_url, standalone=True)
+    platform = Platform(request.getfixturevalue(database), standalone=True)
     busy, idle = start_node(platform, server), start_node(platform, server)
     token = mint("7", platform.jwt_signing_key)
     async with httpx.AsyncClient() as http, Socket(busy.socket_url, token) as socket:

@@ -95,12 +95,16 @@ def test_watch_on_a_terminal(monkeypatch: pytest.MonkeyPatch, json_too: bool, cl
 
 
 @pytest.mark.server
-@pytest.mark.parametrize("server", ["uvicorn", "daphne"])
+@pytest.mark.parametrize(("server", "database"), [("uvicorn", "postgresql_url"), ("daphne", "sqlite_url")])
 async def test_status_of_real_nodes(
-    server: str, sqlite_url: str, start_node: Callable[..., Node], redis_server: Redis
+    server: str,
+    database: str,
+    request: pytest.FixtureRequest,
+    start_node: Callable[..., Node],
+    redis_server: Redis,
 ) -> None:
     """A node is on the roll with its sockets, and off it once it has ended."""
-    platform = Platform(sqlite_url, redis_url=redis_server.url, standalone=True)
+    platform = Platform(request.getfixturevalue(database), redis_url=redis_server.url, standalone=True)
     node = start_node(platform, server)
 
     def status() -> dict[str, object]:

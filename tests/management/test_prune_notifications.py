@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from notifications import clock, pruning
 from notifications.models import Announcement, Disconnection, Drain, IdempotencyKey, Notification, Receipt
+from tests.databases import orm_on
 from tests.management.calling import refused, run, run_json
 
 pytestmark = pytest.mark.django_db
@@ -121,3 +122,18 @@ def test_prune_takes_spans(raw: str, days: float) -> None:
 def test_prune_needs_to_be_told_how_old() -> None:
     """There is no default for a deletion."""
     assert "--older-than" in refused("prune_notifications", status=2)
+
+
+@pytest.mark.server
+def test_prune_on_postgresql(postgresql_url: str) -> None:
+    """The same statements are good there."""
+    with orm_on(postgresql_url):
+        made = clock.now() - 100 * DAY
+        done = {"uid": "7", "title": "x", "created_at": made, "read_at": made}
+        Notification.objects.bulk_create(Notification(id=clock.new_id(made), **done) for _ in range(1_001))
+        kept = Notification.objects.create(uid="7", title="x", id=clock.new_id(made), created_at=made)
+        ended = announcement(100 * DAY)
+        Receipt.objects.create(announcement=ended, uid="7", read_at=made)
+        deleted = run_json("prune_notifications", "--older-than", "90d")["deleted"]
+        assert (deleted["notifications"], deleted["receipts"], deleted["announcements"]) == (1_001, 1, 1)
+        assert Notification.objects.get() == kept
