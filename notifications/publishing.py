@@ -23,7 +23,7 @@ from notifications.database import available
 from notifications.exceptions import InvalidContent, NotFound
 from notifications.idempotency import once
 from notifications.models import Disconnection, Notification, Receipt, database_now
-from notifications.protocol.events import Event, Op
+from notifications.protocol.events import IDS_MAX, Event, Op
 from notifications.protocol.frames import replayed
 from notifications.protocol.items import encode, parse_id, timestamp
 from notifications.protocol.jsontext import safe
@@ -146,7 +146,11 @@ def retract(
         for start in range(0, len(open_rows), 500):
             ids = [row["id"] for row in open_rows[start : start + 500]]
             Notification.objects.filter(id__in=ids).update(retracted_at=clock.now(), changed_at=Now())
-        events = [Event(Op.RETRACTED, row["uid"], (row["id"],)) for row in open_rows]
+        events = [
+            Event(Op.RETRACTED, to, tuple(ids[start : start + IDS_MAX]))
+            for to, ids in gone.items()
+            for start in range(0, len(ids), IDS_MAX)
+        ]
         transaction.on_commit(lambda: change.done(removed=gone), robust=True)
         transaction.on_commit(lambda: publisher.put_all(events), robust=True)
     return Retracted(len(open_rows), sum(row["read_at"] is not None for row in open_rows))

@@ -396,14 +396,17 @@ async def test_one_reference_takes_every_item_of_it(serving: None) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_reference_may_name_thousands() -> None:
-    """As many as there are, in chunks that every database takes."""
+def test_a_reference_may_name_thousands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as there are, in chunks that every database takes; each uid is told by few messages."""
     now = clock.now()
-    Notification.objects.bulk_create(
-        [Notification(uid=f"{n}", ref="all", title="x", created_at=now) for n in range(1_101)]
-    )
-    assert retract(ref="all") == Retracted(1_101, 0)
+    rows = [Notification(uid=f"{n % 2}", ref="all", title="x", created_at=now) for n in range(2_202)]
+    Notification.objects.bulk_create(rows)
+    told: list[Event] = []
+    monkeypatch.setattr(publisher, "put", told.append)
+    assert retract(ref="all") == Retracted(2_202, 0)
     assert not Notification.objects.filter(retracted_at=None).exists()
+    assert sorted((event.uid, len(event.ids)) for event in told) == [("0", 101), ("0", 1_000), ("1", 101), ("1", 1_000)]
+    assert {item_id for event in told for item_id in event.ids} == {row.id for row in rows}
 
 
 @pytest.mark.django_db(transaction=True)
