@@ -188,6 +188,20 @@ test("with no tab in front it waits for the first that comes to the front", asyn
   assert.deepEqual([one.shown(), two.shown()], [[], [id(1)]]);
 });
 
+test("an item that comes while no page is in front is told of, so that the system may show it; not where a tab is", async () => {
+  const shared = browser();
+  const back = await page({ shared, hidden: true, focused: false });
+  await back.push(item(1));
+  await shared.clock.advance(449);
+  assert.deepEqual(back.arrivals, []);
+  await shared.clock.advance(1);
+  assert.deepEqual(back.arrivals, [id(1)]);
+  const front = await page({ shared, chance: 0.1 });
+  await Promise.all([back.push(item(2)), front.push(item(2))]);
+  await shared.clock.advance(1_000);
+  assert.deepEqual([back.arrivals, front.arrivals], [[id(1)], [id(2)]]);
+});
+
 test("a closed feed listens no more", async () => {
   const { feed, push, env } = await page();
   feed.close();

@@ -476,6 +476,34 @@ def test_two_tabs_show_one_popup_and_agree_on_what_is_read(stage: Callable[..., 
     expect(shower.locator("notification-bell .badge")).to_be_hidden()
 
 
+def test_desktop_notifications_only_on_the_users_wish(stage: Callable[..., Stage]) -> None:
+    """Asked from a button, never on load; shown only while no page is in front."""
+    set_up = stage()
+    set_up.context.add_init_script(
+        """window.asked = 0; window.told = [];
+        window.Notification = class {
+            static permission = "default";
+            static async requestPermission() { window.asked++; return (this.permission = "granted"); }
+            constructor(title, options) { window.told.push([title, options.tag]); }
+        };
+        Object.defineProperty(document, "hidden", { get: () => window.away ?? false });
+        Object.defineProperty(document, "visibilityState", { get: () => (window.away ? "hidden" : "visible") });"""
+    )
+    page = set_up.open(BELL + "<notification-desktop></notification-desktop>")
+    page.evaluate("() => import('/static/notifications/desktop.js')")
+    button = page.locator("notification-desktop").get_by_role("button")
+    expect(button).to_have_text("Turn on desktop notifications")
+    assert page.evaluate("() => window.asked") == 0
+    button.click()
+    expect(button).to_have_text("Turn off desktop notifications")
+    set_up.server.push(item(1, title="Here"))
+    expect(popups(page)).to_have_count(1)
+    page.evaluate("() => { window.away = true; document.dispatchEvent(new Event('visibilitychange')); }")
+    set_up.server.push(item(2, title="Away"))
+    page.wait_for_function("() => window.told.length")
+    assert page.evaluate("() => window.told") == [["Away", item_id(2)]]
+
+
 # --- the list of all messages
 
 

@@ -6,6 +6,8 @@ import { Tabs } from "./tabs.js";
 
 /** @typedef {import("./protocol.js").Item} Item */
 
+export const NOBODY_MS = 500; // no tab has shown it: the user is elsewhere
+
 export class PopupFeed {
   /** @type {PopupQueue} */ queue;
   #client;
@@ -23,7 +25,7 @@ export class PopupFeed {
    * @param {import("./client.js").NotificationsClient} client whose uid is known
    * @param {import("./environment.js").Environment} env
    * @param {{onchange: () => void, onarrival?: (item: Item) => void}} options
-   *   `onchange`: the queue shows something else; `onarrival`: a live item popped up here, or came to a hidden page
+   *   `onchange`: the queue shows something else; `onarrival`: a live item popped up here, or came while no page was in front
    */
   constructor(client, env, { onchange, onarrival = () => {} }) {
     this.#client = client;
@@ -57,11 +59,6 @@ export class PopupFeed {
     this.queue.suspend(open);
   }
 
-  /** Show an item whatever the rules say: a preview. @param {Item} item */
-  show(item) {
-    this.queue.add(item);
-  }
-
   /** The user puts a popup away: its items stay unread. @param {string} key */
   putAway(key) {
     const entry = this.queue.entries.find((each) => each.key === key);
@@ -93,7 +90,10 @@ export class PopupFeed {
     if (!this.#env.hidden) this.#pop(item, true);
     else {
       this.#waiting.push(item);
-      this.#onarrival(item);
+      // A tab that is in front takes it meanwhile.
+      this.#env.setTimeout(() => {
+        if (this.#env.hidden && this.#waiting.includes(item)) this.#onarrival(item);
+      }, NOBODY_MS);
     }
   }
 

@@ -20,11 +20,6 @@ export class NotificationPopups extends NotificationsElement {
   /** @type {HTMLElement|null} where the focus was before F8 */ #before = null;
   #abort = new AbortController();
 
-  /** Show an item whatever the rules say: a preview. @param {import("./protocol.js").Item} item */
-  show(item) {
-    this.#feed?.show(item);
-  }
-
   /** @param {import("./context.js").Context} context */
   attach(context) {
     this.#abort = new AbortController();
