@@ -7,7 +7,7 @@ const FOLDER = new URL("../../notifications/static/notifications/", import.meta.
 const modules = readdirSync(FOLDER).filter((name) => name.endsWith(".js"));
 
 /** Without comments and indentation: what the code itself weighs. */
-const code = (text) => text.replace(/\/\*\*?[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "").replace(/^\s+/gm, "");
+const code = (text) => text.replace(/\/\*\*?[\s\S]*?\*\//g, "").replace(/(^|\s)\/\/ .*$/gm, "").replace(/^\s+/gm, "");
 
 /** What a page that loads this module fetches with it; not what it fetches only when it is wanted. */
 function fetched(name, found = new Set()) {

@@ -22,7 +22,8 @@ BELL = (
     '<header><notification-bell uid="7" inbox="/notifications/"{catalog}></notification-bell></header>'
     "<main><h1>Page</h1><button id=other>Other</button></main><notification-popups></notification-popups>"
 )
-INBOX = "<main><h1>Messages</h1><notification-inbox{catalog}>{kinds}<p id=fallback>From the server</p></notification-inbox></main>"
+FALLBACK = "<p id=fallback>From the server</p>"
+INBOX = "<main><h1>Messages</h1><notification-inbox{catalog}>{kinds}" + FALLBACK + "</notification-inbox></main>"
 KINDS = (
     "<form><select name=kind aria-label=Kind><option value=''>All kinds</option>"
     "<option value=general>General</option><option value=audit.rejected>Review</option></select></form>"
