@@ -140,6 +140,7 @@ async def test_a_reader_that_stops_is_closed_and_costs_nobody_else(
                 await asyncio.sleep(1)
             assert await asyncio.to_thread(slow.end) == 4103
             assert time.monotonic() - begun < 30
+    node.stop()
 
 
 @BOTH
@@ -154,6 +155,21 @@ async def test_a_peer_that_never_answers_the_close_is_cut(
         begun = time.monotonic()
         assert await asyncio.to_thread(raw.end) == 4007
         assert 7 < time.monotonic() - begun < 12
+
+
+@BOTH
+async def test_a_peer_that_never_answers_holds_up_no_end(
+    server: str, platform: Platform, start_node: Callable[..., Node]
+) -> None:
+    """SIGTERM: it is sent its 4200, and after a few seconds more the node ends without it."""
+    node = start_node(platform, server)
+    with Raw(node, mint("7", platform.jwt_signing_key)) as raw:
+        raw.send(b'{"type":"ping"}')
+        begun = time.monotonic()
+        node.signal(signal.SIGTERM)
+        await asyncio.to_thread(node.wait_ended, 20)
+        assert 4 < time.monotonic() - begun < 15
+        assert await asyncio.to_thread(raw.end) == 4200
 
 
 @BOTH
@@ -179,6 +195,7 @@ async def test_a_handshake_that_never_ends_is_cut(
     # The last had its answer: uvicorn then waits 5 s.
     assert all(9 < seconds < 16 for seconds in cuts[:2]), cuts
     assert 4 < cuts[2] < 16
+    node.stop()
 
 
 @BOTH

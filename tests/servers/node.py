@@ -18,6 +18,9 @@ import httpx
 
 from tests.servers.process import HOST, ROOT, Process, accepts, free_port
 
+# The last is how coverage follows processes that a measured one starts.
+INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "COVERAGE_PROCESS_CONFIG")
+
 
 @dataclass(frozen=True, slots=True)
 class Platform:
@@ -34,7 +37,7 @@ class Platform:
 
     def environment(self) -> dict[str, str]:
         """The environment of its processes: nothing of the shell's own but what programs need to run at all."""
-        inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+        inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
         return inherited | {
             "PYTHONPATH": f"{ROOT}:{ROOT / 'platform'}",
             # A test that hangs is told where by `kill -ABRT`.
