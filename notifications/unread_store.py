@@ -3,6 +3,7 @@
 `unread_index` says what the keys mean and why the scripts do what they do.
 """
 
+import hashlib
 import logging
 import time
 from collections.abc import Sequence
@@ -22,6 +23,9 @@ logger = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 0.25
 AWAY_SECONDS = 1.0
 BATCH = 200
+
+Call = tuple[str, str, Sequence[Any]]
+"""A uid, the name of a script, and its arguments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,6 @@ class Shard:
             retry=Retry(NoBackoff(), 0),
             protocol=2,
         )
-        self._scripts = {name: self._client.register_script(text) for name, text in _SCRIPTS.items()}
         self._away_until = 0.0
 
     def state(self) -> ServerState:
@@ -70,8 +73,8 @@ class Shard:
             clock=datetime.fromtimestamp(seconds + microseconds / 1e6, UTC),
         )
 
-    def run(self, calls: Sequence[tuple[str, str, Sequence[Any]]]) -> list[Any]:
-        """Run scripts, each `(uid, name, arguments)`; an answer each, None for what failed."""
+    def run(self, calls: Sequence[Call]) -> list[Any]:
+        """Run scripts; an answer each, None for what failed."""
         answers: list[Any] = []
         for start in range(0, len(calls), BATCH):
             batch = calls[start : start + BATCH]
@@ -79,25 +82,41 @@ class Shard:
                 answers += [None] * len(batch)
                 continue
             try:
-                pipeline = self._client.pipeline(transaction=False)
-                for uid, name, args in batch:
-                    self._scripts[name](keys=_keys(uid), args=args, client=pipeline)
-                results = pipeline.execute(raise_on_error=False)
+                results = self._execute(batch)
             except (redis.RedisError, OSError) as error:
                 metrics.redis_errors.labels("index").inc()
                 logger.warning("unread index: Redis is away, the database answers (%s)", error)
                 self._away_until = time.monotonic() + AWAY_SECONDS
                 answers += [None] * len(batch)
                 continue
-            for result in results:
-                if isinstance(result, Exception):
-                    # Out of memory, read only, no permission: this call did not happen.
-                    metrics.redis_errors.labels("index").inc()
-                    logger.warning("unread index: Redis refused (%s)", result)
-                    answers.append(None)
-                else:
-                    answers.append(result)
+            refused = [result for result in results if isinstance(result, Exception)]
+            if refused:
+                # Out of memory, read only, no permission: these calls did not happen.
+                metrics.redis_errors.labels("index").inc(len(refused))
+                logger.warning("unread index: Redis refused %d calls (%s)", len(refused), refused[0])
+            answers += [None if isinstance(result, Exception) else result for result in results]
         return answers
+
+    def _execute(self, calls: Sequence[Call]) -> list[Any]:
+        """One round trip, or three where Redis does not know the scripts yet. What is refused is its exception."""
+        results = self._pipelined(calls)
+        unknown = [index for index, result in enumerate(results) if isinstance(result, redis.exceptions.NoScriptError)]
+        if unknown:
+            loading = self._client.pipeline(transaction=False)
+            for text in _SCRIPTS.values():
+                loading.script_load(text)
+            loading.execute()
+            for index, result in zip(unknown, self._pipelined([calls[index] for index in unknown]), strict=True):
+                results[index] = result
+        return results
+
+    def _pipelined(self, calls: Sequence[Call]) -> list[Any]:
+        pipeline = self._client.pipeline(transaction=False)
+        for uid, name, args in calls:
+            keys = _keys(uid)
+            pipeline.evalsha(_DIGESTS[name], len(keys), *keys, *args)
+        results: list[Any] = pipeline.execute(raise_on_error=False)
+        return results
 
 
 def _keys(uid: str) -> list[str]:
@@ -214,3 +233,5 @@ return 1
     # ARGV: new version
     "void_all": "redis.call('SET', KEYS[5], ARGV[1]) return 1",
 }
+# What `EVALSHA` calls them by.
+_DIGESTS = {name: hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest() for name, text in _SCRIPTS.items()}

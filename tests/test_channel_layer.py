@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from channels.layers import get_channel_layer
 from hypothesis import given
+from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from notifications import channel_layer, clock
@@ -95,6 +96,7 @@ async def _until_heard(here: Here, send: Callable[[], Any], event: Event, second
 # --- group names
 
 
+@limits(deadline=None)
 @given(st.text(min_size=1, max_size=255), st.text(min_size=1, max_size=255))
 def test_every_uid_has_a_group_of_its_own(one: str, two: str) -> None:
     """Any two uids have groups of different names, which the layer takes and which are not everyone's."""

@@ -376,7 +376,7 @@ def test_a_redis_that_was_away_is_used_again(indexed: Redis) -> None:
 
 def test_a_user_of_few_rights_is_enough(indexed: Redis, settings: Any) -> None:
     """An ACL user with the commands used, on the app's keys alone, does all of it."""
-    commands = "evalsha script|exists script|load time exists del get set pexpire pttl zadd zrem zcount zscore"
+    commands = "evalsha script|load time exists del get set pexpire pttl zadd zrem zcount zscore"
     rights = [f"+{name}" for name in f"{commands} hset hdel hget hmget hgetall hexists hlen".split()]
     indexed.ask("ACL", "SETUSER", "app", "on", ">secret", "~notifications:*", *rights)
     settings.NOTIFICATIONS = {"REDIS_URLS": [indexed.url.replace("redis://", "redis://app:secret@")]}
@@ -391,6 +391,20 @@ def test_a_user_of_few_rights_is_enough(indexed: Redis, settings: Any) -> None:
     unread_index.poll()
     assert change.settle == 0.0
     assert unread_index.server_states()[0].error != ""  # asking the server about itself needs a right of its own
+
+
+def test_a_call_is_one_round_trip(indexed: Redis) -> None:
+    """However many uids: nothing is asked twice once the scripts are known; a flushed script cache is filled again."""
+    unread_index.poll()
+    look_up(["7"])
+    before = indexed.ask("INFO", "commandstats")["cmdstat_evalsha"]["calls"]
+    look_up([f"u{n}" for n in range(100)])
+    after = indexed.ask("INFO", "commandstats")
+    assert after["cmdstat_evalsha"]["calls"] - before == 100
+    assert after["cmdstat_script|load"]["calls"] == len(unread_store._SCRIPTS)
+    assert "cmdstat_script|exists" not in after
+    indexed.ask("SCRIPT", "FLUSH")
+    assert isinstance(_look("7"), Lease)
 
 
 # --- the guard
