@@ -132,6 +132,31 @@ test("a list that fails says so, and loads when the connection is back", async (
   assert.deepEqual([model.status, ids()], ["ready", [id(1)]]);
 });
 
+test("a list opened offline shows the unread that the client knows", async () => {
+  const { model, env, socket, ids } = await list();
+  push(socket, item(1), item(2));
+  Object.assign(env, { online: false, answers: {} });
+  env.fire("offline");
+  await model.load();
+  assert.deepEqual([model.status, ids()], ["failed", [2, 1].map(id)]);
+});
+
+test("what has failed is asked for again: the next page, not the first", async () => {
+  const { model, load, socket, answer, ids } = await list();
+  await load([item(9)], id(9));
+  model.loadMore();
+  socket.receive({ type: "error", code: "unavailable", message: "later", ref: socket.frames("list").at(-1).ref });
+  await settle();
+  assert.deepEqual([model.status, ids()], ["failed", [id(9)]]);
+  model.retry();
+  assert.equal(socket.frames("list").at(-1).before, id(9));
+  await answer([item(8)]);
+  assert.deepEqual([model.status, ids()], ["ready", [9, 8].map(id)]);
+  model.status = "failed";
+  model.retry();
+  assert.equal(socket.frames("list").at(-1).before, undefined);
+});
+
 test("after a gap that a replay cannot tell of the list is loaded anew", async () => {
   const { load, socket } = await list();
   await load([item(1)]);

@@ -68,6 +68,13 @@ export class ListModel extends EventTarget {
     await this.#page(++this.#load, this.#next);
   }
 
+  /** What has failed, again. */
+  retry() {
+    if (this.#next === null) return this.load();
+    this.status = "ready";
+    return this.loadMore();
+  }
+
   /** @param {Partial<Filter>} filter */
   show(filter) {
     this.filter = { ...this.filter, ...filter };
@@ -104,6 +111,8 @@ export class ListModel extends EventTarget {
       if (load !== this.#load) return;
       this.#next = before ?? null;
       this.status = "failed";
+      // Offline the reader still has what the client knows.
+      this.#merge(this.#client.items.filter((item) => !this.filter.kind || item.kind === this.filter.kind));
     }
     this.#changed();
   }

@@ -114,15 +114,10 @@ export class ListView {
     this.#patient = false;
     if (status === "failed") {
       return [h("p", {}, m.gettext("The list could not be loaded."), " ",
-        button(m.gettext("Try again"), "quiet", () => (rows.length ? this.#again() : this.model.load())))];
+        button(m.gettext("Try again"), "quiet", () => this.model.retry()))];
     }
     if (rows.length || status === "idle") return [];
     return [h("p", { class: "empty", part: "empty" }, filter.unread || filter.kind ? m.gettext("Nothing here.") : m.gettext("No notifications yet."))];
-  }
-
-  #again() {
-    this.model.status = "ready";
-    this.model.loadMore();
   }
 
   #readAll() {
