@@ -18,12 +18,12 @@ from tests.servers.process import aeventually
 pytestmark = [pytest.mark.server, pytest.mark.timeout(180)]
 
 
-async def heartbeats(cluster: Cluster, uid: str, done: asyncio.Event) -> list[float]:
-    """How long pings took, ten a second, until `done`."""
+async def heartbeats(cluster: Cluster, uid: str, opened: asyncio.Event, done: asyncio.Event) -> list[float]:
+    """How long pings took, ten a second, from when both sockets are `opened` until `done`."""
     took = []
     async with AsyncExitStack() as stack:
         sockets = [await open_on(cluster, n, uid, stack) for n in (0, 1)]
-        done_opening.set()
+        opened.set()
         for n in range(110):
             at = time.monotonic()
             await sockets[n % 2].ping(10)
@@ -34,9 +34,6 @@ async def heartbeats(cluster: Cluster, uid: str, done: asyncio.Event) -> list[fl
             if done.is_set():
                 break
     return took
-
-
-done_opening = asyncio.Event()
 
 
 async def test_down(cluster: Cluster, new_uid: Callable[[], str]) -> None:
@@ -82,10 +79,9 @@ async def test_down(cluster: Cluster, new_uid: Callable[[], str]) -> None:
 async def test_locked_or_stuck(cluster: Cluster, new_uid: Callable[[], str], fault: str) -> None:
     """While nobody can write, or the whole database is stopped, heartbeats go on: p99 under a second."""
     uid, writer = new_uid(), new_uid()
-    done = asyncio.Event()
-    done_opening.clear()
-    beating = asyncio.create_task(heartbeats(cluster, uid, done))
-    await done_opening.wait()
+    opened, done = asyncio.Event(), asyncio.Event()
+    beating = asyncio.create_task(heartbeats(cluster, uid, opened, done))
+    await opened.wait()
     async with AsyncExitStack() as stack:
         rpc = await stack.enter_async_context(cluster.rpc())
         busy = await open_on(cluster, 0, writer, stack)
