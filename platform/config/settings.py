@@ -43,6 +43,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # Services' calls have no session, language or form: they go straight to their view.
+    "notifications.rpc.middleware.rpc_first",
     "django.middleware.security.SecurityMiddleware",
     "config.middleware.StaticFilesMiddleware",
     "config.middleware.ContentSecurityMiddleware",
