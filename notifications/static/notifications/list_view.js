@@ -21,6 +21,7 @@ export class ListView {
   #all;
   #top;
   #patient = false;
+  #frame = 0;
   /** @type {any} */ #skeleton = null;
   /** @type {any} */ #times = null;
   /** @type {IntersectionObserver[]} */ #observers = [];
@@ -44,8 +45,8 @@ export class ListView {
     this.element = h("div", { class: "list" },
       h("div", { class: "bar", part: "header" }, tools ?? h("h2", {}, heading), this.#all), this.#notice,
       h("div", { class: "scroll", tabindex: scrolls ? "0" : "-1" }, this.#top, this.#pill, this.#list, this.#state, this.#older));
-    this.model.addEventListener("change", () => this.draw());
-    for (const type of ["state", "unread"]) client.addEventListener(type, () => this.draw(), { signal: this.#abort.signal });
+    this.model.addEventListener("change", () => this.#soon());
+    for (const type of ["state", "unread"]) client.addEventListener(type, () => this.#soon(), { signal: this.#abort.signal });
     this.#observe(this.#top, (near) => this.model.hold(!near));
     this.#observe(this.#older, (near) => { if (near && this.model.status === "ready") this.model.loadMore(); });
     this.draw();
@@ -59,8 +60,10 @@ export class ListView {
     this.draw();
   }
 
+  /** Out of sight: nothing is drawn until it is opened again. */
   rest() {
     clearInterval(this.#times);
+    this.#times = null;
   }
 
   close() {
@@ -69,6 +72,15 @@ export class ListView {
     this.#abort.abort();
     this.model.close();
     for (const observer of this.#observers) observer.disconnect();
+  }
+
+  // A burst of a hundred items is drawn once.
+  #soon() {
+    if (this.#times === null || this.#frame) return;
+    this.#frame = requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.draw();
+    });
   }
 
   draw() {

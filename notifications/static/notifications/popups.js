@@ -103,8 +103,8 @@ export class NotificationPopups extends NotificationsElement {
     this.#more.textContent = `+${more}`;
     this.#more.setAttribute("aria-label", m.ngettext("%(n)s more notification", "%(n)s more notifications", more, { n: more }));
     if (this.#region.matches(":popover-open") !== shown.length > 0) this.#region.togglePopover(shown.length > 0);
-    // Hover ends with what was hovered, and no event tells of it.
-    if (!shown.length) this.#feed.queue.pause("hover", false);
+    // Hover and focus end with what had them, and no event tells of it.
+    if (!shown.length) for (const reason of ["hover", "focus"]) this.#feed.queue.pause(reason, false);
     if (inside && !this.#region.contains(this.root.activeElement)) this.#enter();
   }
 
