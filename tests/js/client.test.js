@@ -377,6 +377,16 @@ test("disconnect closes for good and listens no more; connect begins again", asy
   assert.equal(made.state, "connected");
 });
 
+test("retryNow begins again after the server said stop, and sends what waits", async () => {
+  const { client: made, env, socket } = await client({ items: [item(1)] });
+  socket.lose(4004);
+  assert.deepEqual([made.state, made.reason], ["closed", "too_many_connections"]);
+  made.read([id(1)]);
+  made.retryNow();
+  await greet(env, [item(1)]);
+  assert.deepEqual([made.state, made.reason, env.socket.frames("read").length], ["connected", null, 1]);
+});
+
 test("connect twice opens one socket", async () => {
   const { client: made, env } = await client();
   made.connect();

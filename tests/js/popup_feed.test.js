@@ -149,6 +149,16 @@ test("much that came to a hidden page is one summary", async () => {
   assert.deepEqual(shown(), ["summary"]);
 });
 
+test("a page opened in the background asks and tells when it comes to the front", async () => {
+  const items = [item(1, { confirm: true }), ...[2, 3, 4, 5].map((n) => item(n))];
+  const { env, shown, clock } = await page({ items, hidden: true, focused: false });
+  assert.deepEqual(shown(), []);
+  Object.assign(env, { hidden: false, focused: true });
+  env.fire("visibilitychange");
+  await clock.advance(200);
+  assert.deepEqual(shown().sort(), [id(1), "summary"].sort());
+});
+
 test("of two tabs the visible one shows it, and the other does not show it later", async () => {
   const shared = browser();
   const front = await page({ shared });
