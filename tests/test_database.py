@@ -1,5 +1,6 @@
 """What failures of the database mean to callers."""
 
+import asyncio
 import threading
 
 import pytest
@@ -50,3 +51,17 @@ async def test_in_thread_tells_of_a_database_that_refuses() -> None:
 
     with pytest.raises(Unavailable):
         await in_thread(fail)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_database_that_hangs_holds_up_nothing_else() -> None:
+    """With every thread for the database waiting, the event loop's own threads still answer."""
+    answers = threading.Event()
+    hanging = [asyncio.ensure_future(in_thread(answers.wait, 30)) for _ in range(40)]
+    try:
+        async with asyncio.timeout(5):
+            assert await asyncio.to_thread(threading.active_count) > 0
+        assert not any(call.done() for call in hanging)
+    finally:
+        answers.set()
+        await asyncio.gather(*hanging)
