@@ -86,7 +86,9 @@ async def _caller(request: HttpRequest) -> Caller:
     if scheme.lower() != "bearer" or not raw:
         raise ServiceKeyRefused("no service key")
     # A thread only where the database is to be asked: at most every 4 s a key.
-    key = service_keys.verify_cached(raw.strip()) or await in_thread(service_keys.verify, raw.strip())
+    key = service_keys.verify_cached(raw.strip())
+    if key is None:
+        key = await in_thread(service_keys.verify, raw.strip())
     return Caller(key.name, key.prefix, tuple(key.scopes))
 
 

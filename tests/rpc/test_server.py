@@ -28,7 +28,7 @@ async def ask(name: str, who: Caller | None) -> Any:
     token = exchange.set(Exchange(caller=who))
     try:
         request = AsyncRequestFactory().post("/", body, content_type="application/json")
-        response = await server.async_view(request)  # type: ignore[misc]
+        response = await server.async_view(request)
     finally:
         exchange.reset(token)
     assert SECRET.encode() not in response.content
