@@ -10,7 +10,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from notifications import clock, metrics
-from notifications.protocol.events import Event
+from notifications.protocol.events import Event, Op
 from notifications.protocol.frames import CloseCode
 
 logger = logging.getLogger(__name__)
@@ -19,6 +19,9 @@ ASGISend = Callable[[dict[str, Any]], Awaitable[None]]
 
 # How long after a close a socket may stay before it is cut: its peer does not answer the close frame, or takes nothing.
 CLOSE_PATIENCE = 8.0
+# Events held while a socket is replayed its inbox. More come only while the database takes seconds to answer; then the
+# inbox is sent anew instead.
+BUFFER_EVENTS = 1_000
 # A reader that has stopped has at least so long, all in all, to come back and see why it was closed: 4103 within 30 s.
 STUCK_PATIENCE = 28.0
 
@@ -110,6 +113,12 @@ class Connection:
         if self._held > self._outbox_bytes:
             metrics.outbox_overflows.inc()
             self.close(CloseCode.TOO_SLOW)
+
+    def hold(self, event: Event) -> None:
+        """Keep an event until the replay under way is done; too many become one wish for another replay."""
+        if len(self.buffer) >= BUFFER_EVENTS:
+            self.buffer = [Event(Op.RESYNC, self.uid, ())]
+        self.buffer.append(event)
 
     def welcome(self, *texts: str) -> None:
         """Send these, and then what had to wait for them."""

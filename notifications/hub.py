@@ -201,7 +201,7 @@ class Hub:
             if user is None or self._is_over(item_id, event.uid, connection.uid):
                 continue
             if connection.opening:
-                connection.buffer.append(event)
+                connection.hold(event)
                 continue
             if item_id in connection.replayed:
                 continue
@@ -219,7 +219,7 @@ class Hub:
         """Send a connection its inbox anew; one that is being replayed right now, after that."""
         if connection.opening:
             # What it is about to be replayed may have been read too early.
-            connection.buffer.append(Event(Op.RESYNC, connection.uid, ()))
+            connection.hold(Event(Op.RESYNC, connection.uid, ()))
         else:
             connection.on_resync()
 
@@ -270,7 +270,7 @@ class Hub:
         sent = 0
         for connection in user.connections:
             if connection.opening:
-                connection.buffer.append(event)
+                connection.hold(event)
             elif item_id in connection.replayed:
                 continue
             elif user.horizon_passes(event.ids):
@@ -312,7 +312,7 @@ class Hub:
             text = texts[count] = build(event.ids, count)
         for connection in connections:
             if connection.opening:
-                connection.buffer.append(event)
+                connection.hold(event)
             elif connection.id != event.origin:
                 connection.send(text)
 

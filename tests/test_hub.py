@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from notifications import clock
-from notifications.connection import Connection
+from notifications.connection import BUFFER_EVENTS, Connection
 from notifications.hub import DOUBT_MS, SENDS_PER_TURN, Hub, Snapshot, prune_replayed
 from notifications.protocol.events import Event, Op
 from notifications.protocol.items import Content, Item, encode
@@ -242,6 +242,20 @@ async def test_a_reason_to_replay_during_a_replay_is_not_lost(hub: Hub) -> None:
     assert peer.resyncs == 1
 
 
+@pytest.mark.parametrize(("more", "resyncs"), [(0, 0), (1, 1)])
+async def test_what_is_held_while_a_socket_opens_is_bounded(hub: Hub, more: int, resyncs: int) -> None:
+    """A thousand events wait for the replay; where more came, another replay makes up for them."""
+    peer = Peer(hub, "7")
+    await hub.attach(peer.connection)
+    for _ in range(BUFFER_EVENTS + more):
+        hub.handle(Event(Op.READ, "7", (clock.new_id(),)))
+    assert len(peer.connection.buffer) <= BUFFER_EVENTS
+    peer.connection.welcome()
+    hub.activate(peer.connection, NOTHING)
+    assert peer.resyncs == resyncs
+    assert len(peer.got) == (1 if more else BUFFER_EVENTS)
+
+
 async def test_a_socket_that_goes_while_it_opens_leaves_nothing(hub: Hub) -> None:
     """Closed between joining and the replay."""
     peer = Peer(hub, "7")
@@ -257,7 +271,8 @@ async def test_a_young_connection_is_pushed_only_what_the_database_says(hub: Hub
     asked: list[tuple[Event, list[Connection]]] = []
     hub.settle = lambda event, connections: asked.append((event, connections))
     young, old = await Peer(hub, "7").open(), await _old(hub)
-    before, border, after = _created(), _created(seconds=DOUBT_MS / 1000 - 0.05), _created(seconds=DOUBT_MS / 1000 + 1)
+    opened = young.connection.snapshot_ms - clock.now_ms()
+    before, border, after = [_created(seconds=(opened + ms) / 1000) for ms in (-1, DOUBT_MS - 500, DOUBT_MS + 5_000)]
     for event in (before, border, after):
         hub.handle(event)
     assert [(event, connections) for event, connections in asked] == [
