@@ -58,11 +58,29 @@ def test_nodes_are_given_the_time_to_drain(compose: dict[str, Any]) -> None:
 
 
 def test_every_node_is_behind_the_proxy(compose: dict[str, Any]) -> None:
-    """A node that is added to one file and not to the other would be idle, or missing."""
-    named = re.findall(r"^server (\S+):8000", (DOCKER / "nginx" / "nodes.conf").read_text(), re.MULTILINE)
-    nodes = [name for name in compose["services"] if name.startswith("node")]
-    assert named == nodes
-    assert set(nodes) <= set(compose["services"]["nginx"]["depends_on"])
+    """By a name that all nodes share and nothing else has: another node is one line."""
+    (line,) = re.findall(r"^server (\S+):(\d+) ", (DOCKER / "nginx" / "nodes.conf").read_text(), re.MULTILINE)
+    assert line[1] == re.findall(r"\bPORT=(\d+)", DOCKERFILE)[0]
+    named = {
+        name for name, service in compose["services"].items()
+        if line[0] in (service.get("networks") or {}).get("default", {}).get("aliases", ())
+    }  # fmt: skip
+    assert named == {name for name in compose["services"] if name.startswith("node")}
+    assert named >= set(compose["services"]["nginx"]["depends_on"])
+    # As many as are said to be healthy before nginx begins, so that it finds somebody.
+    assert compose["services"]["nginx"]["depends_on"]
+    for name in named:
+        assert compose["services"][name] == compose["services"]["node1"]
+
+
+def test_what_is_checked_is_there(compose: dict[str, Any]) -> None:
+    """Long-running services say whether they are well, so that `up --wait` waits for all of them."""
+    for name, service in compose["services"].items():
+        if service.get("healthcheck", {}).get("disable"):
+            assert service["restart"] == "no", name
+        else:
+            assert "build" in service or "test" in service["healthcheck"], name
+            assert service["restart"] == "unless-stopped", name
 
 
 def test_redis_keeps_nothing_and_evicts_nothing(compose: dict[str, Any]) -> None:
