@@ -60,9 +60,23 @@ test("a backlog makes no sound", async () => {
 test("the next page does not show the backlog again, only what is new", async () => {
   const shared = browser();
   const first = await page({ shared, items: [item(1), item(2)] });
+  await shared.clock.advance(2_000);
   first.feed.close();
   const second = await page({ shared, items: [item(1), item(2), item(3)] });
   assert.deepEqual(second.shown(), [id(3)]);
+});
+
+test("what a page showed for less than 2 s before it went on is shown by the next", async () => {
+  const shared = browser();
+  const first = await page({ shared });
+  await first.push(item(1));
+  await shared.clock.advance(1_900);
+  first.feed.close();
+  const second = await page({ shared, items: [item(1)] });
+  assert.deepEqual(second.shown(), [id(1)]);
+  await shared.clock.advance(2_000);
+  second.feed.close();
+  assert.deepEqual((await page({ shared, items: [item(1)] })).shown(), []);
 });
 
 test("a confirmation comes back on every page until it is confirmed or put off", async () => {
@@ -70,6 +84,7 @@ test("a confirmation comes back on every page until it is confirmed or put off",
   const asked = item(1, { confirm: true });
   const first = await page({ shared, items: [asked, item(2), item(3)] });
   assert.deepEqual(first.shown().sort(), [id(1), "summary"].sort());
+  await shared.clock.advance(2_000);
   first.feed.close();
   const second = await page({ shared, items: [asked, item(2), item(3)] });
   assert.deepEqual(second.shown(), [id(1)]);

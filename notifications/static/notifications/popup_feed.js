@@ -7,6 +7,8 @@ import { Tabs } from "./tabs.js";
 /** @typedef {import("./protocol.js").Item} Item */
 
 export const NOBODY_MS = 500; // no tab has shown it: the user is elsewhere
+// On the screen for less, on a page that went on to the next, nobody can have seen it.
+export const SEEN_MS = 2_000;
 
 export class PopupFeed {
   /** @type {PopupQueue} */ queue;
@@ -16,6 +18,7 @@ export class PopupFeed {
   /** @type {PopupMemory} */ #memory;
   /** @type {Tabs} */ #tabs;
   /** @type {Item[]} came while this page was hidden */ #waiting = [];
+  /** @type {any[]} */ #seeing = [];
   #first = true;
   #listOpen = false;
   #abort = new AbortController();
@@ -67,6 +70,7 @@ export class PopupFeed {
   }
 
   close() {
+    for (const timer of this.#seeing) this.#env.clearTimeout(timer);
     this.#abort.abort();
     this.#unlisten();
     this.#tabs.close();
@@ -117,7 +121,7 @@ export class PopupFeed {
     if (this.#env.hidden) {
       this.#waiting.push(...items);
     } else if (!this.#listOpen && (await this.#tabs.claim(newest))) {
-      this.#memory.see(newest);
+      this.#seeSoon(newest);
       this.queue.backlog(items.filter((item) => this.#still(item)));
     }
   }
@@ -131,10 +135,15 @@ export class PopupFeed {
     // Seen in the list, it does not pop up later; a confirmation is asked for once the list is closed.
     if (this.#listOpen && !item.confirm) this.#memory.see(item.id);
     else if ((await this.#tabs.claim(item.id, again)) && this.#still(item)) {
-      this.#memory.see(item.id);
+      this.#seeSoon(item.id);
       this.queue.add(item);
       if (live) this.#onarrival(item);
     }
+  }
+
+  /** @param {string} id on the screen now */
+  #seeSoon(id) {
+    this.#seeing.push(this.#env.setTimeout(() => this.#memory.see(id), SEEN_MS));
   }
 
   #shown() {
