@@ -16,6 +16,7 @@ export declare class ListView {
     });
     /** Load, unless it is loaded, and keep the times right. */
     open(): void;
+    /** Out of sight: nothing is drawn until it is opened again. */
     rest(): void;
     close(): void;
     draw(): void;

@@ -3,6 +3,7 @@ import { PopupQueue } from "./popup_queue.js";
 export type Item = import("./protocol.js").Item;
 /** @typedef {import("./protocol.js").Item} Item */
 export declare const NOBODY_MS = 500;
+export declare const SEEN_MS = 2000;
 export declare class PopupFeed {
     #private;
     /** @type {PopupQueue} */ queue: PopupQueue;
