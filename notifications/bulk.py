@@ -20,7 +20,7 @@ from notifications.channel_layer import publisher
 from notifications.database import available
 from notifications.exceptions import InvalidContent, KeyReused
 from notifications.idempotency import once
-from notifications.models import Notification
+from notifications.models import Notification, database_now
 from notifications.protocol.events import Event, Op
 from notifications.protocol.frames import replayed
 from notifications.protocol.items import Content, encode, timestamp, uid_problem
@@ -134,6 +134,11 @@ def multicast(
 def _store(letters: Sequence[Letter], source: str) -> list[UUID]:
     """Write rows for the letters within the caller's transaction; after its commit they are pushed."""
     ids: list[UUID] = []
+    if not letters:
+        return ids
+    # The database's clock as a value, not as the column's default: of plain values PostgreSQL is sent one array a
+    # column, which takes a third of the CPU that a placeholder a value does.
+    changed_at = database_now()
     for some in _chunks(letters):
         change = unread_index.begin(list(dict.fromkeys(letter.uid for letter in some)))
         rows = []
@@ -149,6 +154,7 @@ def _store(letters: Sequence[Letter], source: str) -> list[UUID]:
                     source=source,
                     created_at=clock.moment_of(item_id),
                     expires_at=letter.expires_at,
+                    changed_at=changed_at,
                 )
             )
         Notification.objects.bulk_create(rows, batch_size=CHUNK)
