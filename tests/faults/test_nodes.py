@@ -134,15 +134,6 @@ async def come_back(cluster: Cluster, url: str, uid: str, until: float) -> Socke
         return socket
 
 
-def reads_of_inbox(cluster: Cluster) -> int:
-    """How many statements PostgreSQL has run that look for unread notifications, by the index that they use."""
-    rows = cluster.postgresql.execute(
-        "SELECT coalesce(sum(idx_scan), 0) FROM pg_stat_user_indexes WHERE indexrelname LIKE 'notif_%'",
-        cluster.database,
-    )
-    return int(str(rows[0][0]))
-
-
 @pytest.mark.parametrize("how", ["killed", "drained"])
 async def test_all_clients_of_a_node_are_back_on_the_others(
     cluster: Cluster, new_uid: Callable[[], str], how: str

@@ -182,7 +182,9 @@ class RpcClient:
     """Plain JSON-RPC 2.0 over HTTP with a service key: `call` gives the result, or raises `RpcError`."""
 
     def __init__(self, url: str, key: str) -> None:
-        self._client = httpx.AsyncClient(headers={"Authorization": f"Bearer {key}"}, timeout=10)
+        # Servers close what is idle for 5 s: a call must not meet that.
+        limits = httpx.Limits(keepalive_expiry=2)
+        self._client = httpx.AsyncClient(headers={"Authorization": f"Bearer {key}"}, timeout=10, limits=limits)
         self.url = url
 
     async def __aenter__(self) -> Self:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from itertools import count
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import jwt
 from websockets.asyncio.client import ClientConnection, connect
@@ -58,6 +60,7 @@ class Socket:
         local_address: str | None = None,
         answer_pings: bool = True,
         headers: Sequence[tuple[str, str]] = (),
+        receive_buffer: int | None = None,
     ) -> None:
         self._url = f"{url}?token={token}" if by_query else url
         self._subprotocols = None
@@ -67,6 +70,7 @@ class Socket:
         self._local = (local_address, 0) if local_address else None
         self._answer_pings = answer_pings
         self._headers = list(headers)
+        self._receive_buffer = receive_buffer
         self._refs = count(1)
         self._news = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
@@ -79,6 +83,13 @@ class Socket:
         options: dict[str, Any] = {}
         if self._local:
             options["local_addr"] = self._local
+        if self._receive_buffer:
+            # Before it connects: the kernel only then keeps to it.
+            options["sock"] = raw = socket.socket()
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer)
+            raw.setblocking(False)
+            address = urlsplit(self._url)
+            await asyncio.get_running_loop().sock_connect(raw, (address.hostname, address.port))
         try:
             self.websocket = await connect(
                 self._url,
@@ -108,7 +119,14 @@ class Socket:
         """Close it (1000) and stop reading."""
         await self.websocket.close()
         if self._reader is not None:
-            await self._reader
+            with suppress(asyncio.CancelledError):
+                await self._reader
+
+    def stop_reading(self) -> None:
+        """From now on take nothing that the server sends; what is sent to it still goes out."""
+        assert self._reader is not None
+        self._reader.cancel()
+        self.websocket.transport.pause_reading()
 
     def abort(self) -> None:
         """Cut the connection without a word."""
