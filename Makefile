@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: run serve test test-quick test-python test-js lint bench system-packages
+.PHONY: run serve test test-quick test-python test-js lint bench faults system-packages
 
 PORT ?= 8000
 HOST ?= 127.0.0.1
@@ -46,6 +46,13 @@ system-packages:
 # Our nodes and their peers under the same load; BENCH=--quick for three minutes at 3,000 sockets.
 bench: system-packages $(VENV)/.dev
 	@$(PY) -m bench $(BENCH)
+
+# The randomized run under faults, long: a line and a verdict for each seed. FIRST= begins at another one.
+SEEDS ?= 20
+SECONDS ?= 300
+FIRST ?= 1
+faults: system-packages $(VENV)/.dev
+	@$(PY) -m tests.faults.run --seeds $(SEEDS) --first $(FIRST) --seconds $(SECONDS)
 
 lint: $(VENV)/.dev
 	$(PY) -m ruff check .
