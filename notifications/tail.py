@@ -58,12 +58,16 @@ class Tail:
     async def run(self) -> None:
         """Look every `tail_interval` seconds, for ever. A look that fails is made up for by the next."""
         while True:
+            begun = time.monotonic()
             try:
                 await self.look()
                 await self._recheck()
             except Exception:
                 logger.warning("tail: the database could not be read", exc_info=True)
-            await asyncio.sleep(conf().tail_interval)
+            # From one beginning to the next, so that a slow look does not make items later than they need be; but a
+            # database that takes longer than the interval is left alone for a while.
+            interval = conf().tail_interval
+            await asyncio.sleep(max(begun + interval - time.monotonic(), interval / 4))
 
     async def look(self) -> None:
         """Hand the hub whatever changed within the window and has not been handled by it."""

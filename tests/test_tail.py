@@ -472,8 +472,8 @@ async def test_who_was_banned_behind_our_back_is_closed(hub: Hub, looking: Tail,
 # --- processes without Redis
 
 
-# Two seconds are promised; the rest is for a machine that is busy with other tests.
-WITHIN = 3.0
+# What is promised (guarantees: without Redis, within 2 s).
+WITHIN = 2.0
 
 
 @pytest.mark.server
