@@ -1,6 +1,7 @@
 """The door: `POST /rpc/` with its authentication, the OpenRPC document and its page."""
 
 from functools import lru_cache
+from http import HTTPStatus
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
@@ -56,6 +57,9 @@ async def endpoint(request: HttpRequest) -> HttpResponse:
         response["Retry-After"] = str(state.retry_after)
     response["Cache-Control"] = "no-store"
     response["X-Content-Type-Options"] = "nosniff"
+    if response.status_code != HTTPStatus.NO_CONTENT:
+        # Django's own middleware sets it, where it is asked at all; without it the answer goes out in chunks.
+        response["Content-Length"] = str(len(response.content))
     return response
 
 
