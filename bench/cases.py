@@ -125,7 +125,7 @@ class Stall:
 def stall(site: Ours, sockets: int, rounds: int) -> Stall:
     """A socket in a process of its own pings all the time while an announcement goes out to the others."""
     shares = site.shares(sockets)
-    probe_share = site.shares(1)[:1]
+    probe_share = site.shares(len(site.pids))[:1]
     with Fleet(len(shares), replays=True) as fleet, Fleet(1, replays=True) as prober:
         fleet.open(shares)
         prober.open(probe_share)
