@@ -6,7 +6,6 @@ import json
 import pytest
 
 from tests.servers.deployment import Deployment
-from tests.servers.process import aeventually
 from tests.servers.sockets import Socket
 
 pytestmark = pytest.mark.server
@@ -196,7 +195,6 @@ async def test_raw_garbage_ends_only_its_own_connection(deployment: Deployment) 
             socket = await deployment.socket(uid).open()
             await socket.ready()
             socket.websocket.transport.write(garbage)
-            await aeventually(lambda socket=socket: socket.closed, 5)
-            await socket.close()
+            await socket.wait_closed(5)
         await bystander.ping()
         assert await bystander.wait_item(deployment.business.notify(other, "Still here"))

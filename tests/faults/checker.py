@@ -124,9 +124,9 @@ class _Judge:
                     late = link.closed > due and link.opened < publish.completed and gone > due
                     if not late or link.number in partial or not link.frames:
                         continue
-                    at = had[link.number].get(publish.id)
-                    if at is None or at > due:
-                        came = "never" if at is None else f"{at - publish.completed:.2f} s after acceptance"
+                    at = had[link.number].get(publish.id, INFINITY)
+                    if at > due:
+                        came = "never" if at == INFINITY else f"{at - publish.completed:.2f} s after acceptance"
                         yield f"{publish.nonce} to {uid} on connection {link.number}: {came}, due {due:.2f}"
                 if gone == INFINITY and uid in final and publish.id not in final[uid]:
                     yield f"{publish.nonce} to {uid} is in no inbox in the end"
@@ -217,9 +217,9 @@ class _Judge:
         for title, ids in rows.items():
             if len(ids) > 1:
                 yield f"{title} has {len(ids)} rows: {ids}"
-            publish = self.by_nonce.get(title)
-            if publish is not None and publish.outcome == "ok" and publish.id not in ids:
-                yield f"{title} is stored as {ids}, accepted as {publish.id}"
+            sent = self.by_nonce.get(title)
+            if sent is not None and sent.outcome == "ok" and sent.id not in ids:
+                yield f"{title} is stored as {ids}, accepted as {sent.id}"
 
     def foreign_reads(self) -> Iterator[str]:
         """I9."""
@@ -235,7 +235,8 @@ class _Judge:
     def wrong_finals(self) -> Iterator[str]:
         """I10."""
         for final in self.history.finals:
-            must, may = set(), set()
+            must: set[str] = set()
+            may: set[str] = set()
             for publish in self.history.publishes:
                 if publish.uid not in (None, final.uid) or publish.outcome == "refused":
                     continue

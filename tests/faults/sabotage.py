@@ -68,7 +68,7 @@ def crash_before_commit() -> None:
         if CRASH_MARK in self.title:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    Notification.save = dying  # type: ignore[method-assign]
+    Notification.save = dying  # type: ignore[method-assign,assignment]
 
 
 def clock_ahead() -> None:
@@ -111,13 +111,13 @@ def join_after_read() -> None:
 
 def unscoped_read() -> None:
     """`read` takes any id, whoever's it is."""
-    from notifications import inbox
+    from notifications import clock, inbox
     from notifications.models import Notification
 
     def read(uid: str, ids: Any, *, via: str = "list", confirm: bool = False, origin: str = "") -> inbox.ReadResult:
         wanted: list[UUID] = list(ids)
         notifications = Notification.objects.filter(id__in=wanted)
-        announcements = inbox._visible_announcements(uid, inbox.clock.now()).filter(item_id__in=wanted)
+        announcements = inbox._visible_announcements(uid, clock.now()).filter(item_id__in=wanted)
         return inbox._mark(uid, notifications, announcements, via=via, confirm=confirm, origin=origin)
 
     inbox.read = read

@@ -187,6 +187,10 @@ class Socket:
         """When the first frame that fits came; raises `StopIteration` if none did."""
         return next(received.at for received in self.received if predicate(received.frame))
 
+    def moment_of_item(self, item_id: str) -> float:
+        """When an item first came, pushed or replayed."""
+        return self.moment_of(lambda f: item_id in (f.get("id"), *(item["id"] for item in f.get("items", ()))))
+
     # --- waiting
 
     async def wait_for(
