@@ -47,6 +47,10 @@ system-packages:
 bench: system-packages $(VENV)/.dev
 	@$(PY) -m bench $(BENCH)
 
+# Several nodes: pushes across three behind nginx, and a node with 15,000 sockets that is drained, then one killed.
+bench-nodes: system-packages $(VENV)/.dev
+	@$(PY) -m bench.nodes $(BENCH)
+
 # The randomized run under faults, long: a line and a verdict for each seed. FIRST= begins at another one.
 SEEDS ?= 20
 SECONDS ?= 300

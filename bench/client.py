@@ -100,8 +100,8 @@ class Socket(asyncio.Protocol):
                 break
             if data[at] == 0x81:
                 self._text(data, start)
-            elif data[at] == 0x8A:
-                self._load.ponged()
+            else:
+                self._control(data[at] & 15, data[start : start + length])
             at = start + length
         if at < size:
             self._buffer = data[at:]
@@ -114,6 +114,10 @@ class Socket(asyncio.Protocol):
             self.transport.write(PONG)
         elif data.startswith(b'{"type":"inbox"', start):
             self._is_open(good=True)
+
+    def _control(self, opcode: int, payload: bytes) -> None:
+        if opcode == 10:
+            self._load.ponged()
 
     def _is_open(self, *, good: bool) -> None:
         if self.opened is not None and not self.opened.done():
@@ -169,7 +173,7 @@ class Load:
         async def one(index: int, path: str) -> bool:
             async with gate:
                 opened: asyncio.Future[bool] = loop.create_future()
-                request = _handshake(path, port)
+                request = handshake(path, port)
                 source = (sources[index % len(sources)], 0)
                 try:
                     _, socket = await loop.create_connection(
@@ -225,7 +229,8 @@ class Load:
             await self._none_left.wait()
 
 
-def _handshake(path: str, port: int) -> bytes:
+def handshake(path: str, port: int) -> bytes:
+    """The request that opens a WebSocket."""
     key = base64.b64encode(os.urandom(16)).decode()
     return (
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -235,11 +240,11 @@ def _handshake(path: str, port: int) -> bytes:
 
 def main(pipe: Pipe, replays: bool) -> None:
     """The process: carries out `(method, arguments)` from the pipe, one after the other, until None."""
-    uvloop.run(_serve(pipe, replays))
+    uvloop.run(serve(pipe, Load(replays)))
 
 
-async def _serve(pipe: Pipe, replays: bool) -> None:
-    load = Load(replays)
+async def serve(pipe: Pipe, load: "Load") -> None:
+    """Carry out commands on `load` until None comes."""
     loop = asyncio.get_running_loop()
     # In a thread: a command with the paths of 15,000 sockets does not come in one piece.
     while (command := await loop.run_in_executor(None, pipe.recv)) is not None:

@@ -67,6 +67,11 @@ async def open_everywhere(deployment: Deployment, uids: list[str], stack: AsyncE
     return sockets
 
 
+def arrival(socket: Socket, item_id: str) -> float:
+    """When the item was pushed."""
+    return socket.moment_of(lambda frame: frame.get("id") == item_id)
+
+
 def repairs(deployment: Deployment) -> float:
     """What only the tails brought."""
     return sum(figure(node, "notifications_tail_repairs_total") for node in deployment.nodes)
@@ -139,7 +144,7 @@ async def test_one_that_is_away_costs_time_and_nothing_else(
                 assert accepted - began < 2
                 for socket in sockets[uid]:
                     await socket.wait_item(sent[uid])
-                    assert socket.moment_of(lambda f, i=sent[uid]: f.get("id") == i) - accepted < 2.5
+                    assert arrival(socket, sent[uid]) - accepted < 2.5
                 assert (await sockets[uid][1].read(sent[uid]))["ids"] == [sent[uid]]
                 async with deployment.socket(uid, 0) as fresh:
                     assert (await fresh.ready())["items"] == []

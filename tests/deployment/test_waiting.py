@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
+from typing import Any
 
 import httpx
 import pytest
@@ -42,7 +43,7 @@ async def test_every_call_ends_in_time(deployment: Deployment, new_uid: Callable
     breaks, mends = STATES[state]
     took: dict[str, float] = {}
 
-    async def timed(name: str, call: Awaitable[object]) -> object:
+    async def timed(name: str, call: Awaitable[Any]) -> Any:
         began = time.monotonic()
         try:
             return await call
