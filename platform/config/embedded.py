@@ -10,7 +10,7 @@ from pathlib import Path
 
 import django
 
-from config.serve import port_number
+from config.serve import check_address, port_number
 
 VAR_DIR = Path(__file__).resolve().parent.parent.parent / "var"
 HOST = "127.0.0.1"
@@ -82,6 +82,7 @@ def welcome(port: int) -> str:
 def main() -> None:
     """Prepare, then serve on PORT by Daphne until SIGTERM or Ctrl+C."""
     port = port_number(os.environ.get("PORT", "8000"))
+    check_address(HOST, port)
     fill_in(os.environ, VAR_DIR, port)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()

@@ -1,6 +1,7 @@
 """`config.serve`, which `make serve` runs: a production node from its environment, by either server."""
 
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -12,19 +13,19 @@ import httpx
 import pytest
 
 from tests.servers.node import Node, Platform
-from tests.servers.process import ROOT, free_port
+from tests.servers.process import HOST, ROOT, free_port
 from tests.servers.sockets import Socket, mint
 
 pytestmark = pytest.mark.server
 
 
-def refused(environment: Mapping[str, str]) -> str:
+def refused(environment: Mapping[str, str], module: str = "config.serve") -> str:
     """The one line that a node ends with at once."""
     done = subprocess.run(
-        [sys.executable, "-m", "config.serve"],
+        [sys.executable, "-m", module],
         cwd=ROOT, env=dict(environment), capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
-    assert done.returncode == 1
+    assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
     return line
 
@@ -34,6 +35,24 @@ def test_a_bad_port_is_one_line(port: str) -> None:
     """With the mend."""
     line = refused(Platform("").environment() | {"PORT": port})
     assert line == f"PORT is {port!r}; set it to a number from 1 to 65535"
+
+
+@pytest.mark.parametrize("module", ["config.serve", "config.embedded"])
+def test_a_port_in_use_is_one_line(module: str) -> None:
+    """Before anything is made, and before `make run` names logins of what is not its own; on either server."""
+    with socket.create_server((HOST, 0)) as taken:
+        port = taken.getsockname()[1]
+        environment = Platform("").environment() | {"PORT": str(port), "SERVER": "daphne"}
+        line = refused(environment, module)
+    assert line == (
+        f"PORT is {port}, which cannot be used on {HOST} (Address already in use); set another, or end what uses it"
+    )
+
+
+def test_a_host_that_is_none_is_one_line() -> None:
+    """It names what is wrong."""
+    line = refused(Platform("").environment() | {"PORT": "21001", "HOST": "no.such.host.invalid"})
+    assert line.startswith("PORT is 21001, which cannot be used on no.such.host.invalid (")
 
 
 @pytest.mark.parametrize("server", ["", "gunicorn", "Uvicorn"])
