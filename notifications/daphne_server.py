@@ -59,6 +59,12 @@ class SocketProtocol(WebSocketProtocol):
         self.transport.registerProducer(self.flow, True)  # noqa: FBT003  Twisted takes it by position
         return super().onConnect(request)
 
+    def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:  # noqa: N802, N803
+        """Refuse an `Origin` that is no origin at all with 403, as our own check does any other that is not allowed."""
+        if reason.startswith("HTTP Origin header"):
+            reason, code = HTTPStatus.FORBIDDEN.phrase, HTTPStatus.FORBIDDEN.value
+        super().failHandshake(reason, code, responseHeaders)
+
     def handle_reply(self, message: dict[str, Any]) -> None:
         """Do what the application says."""
         match message["type"]:

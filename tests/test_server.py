@@ -274,6 +274,8 @@ async def test_refusals_and_openings_leave_no_token_in_the_log(
         (node.socket_url, bad, None),
         (node.socket_url, "", None),
         (node.socket_url, good, "http://platform.test.evil"),
+        (node.socket_url, good, "http://platform.test:80.evil"),
+        (node.socket_url, good, "null"),
         (node.socket_url.replace("notifications", "elsewhere"), good, None),
     ):
         for by_query in (True, False):
