@@ -91,11 +91,21 @@ def proxy(text: str) -> Iterator[Finding]:
             )
 
 
+# Of the platform here: both are off only by PLAIN_HTTP.
+_MENDS = dict.fromkeys(
+    ("security.W012", "security.W016"),
+    "Serve over HTTPS: unset PLAIN_HTTP, or set SESSION_COOKIE_SECURE and CSRF_COOKIE_SECURE in settings of your own.",
+)
+
+
 def _settings() -> Iterator[Finding]:
     for message in checks.run_checks(include_deployment_checks=True):
         if not message.is_silenced():
             name = f" ({message.id})" if message.id else ""
-            mend = message.hint or "See the documentation of this check."
+            # Django's own checks have no hints: what they say ends with what to do.
+            mend = message.hint or _MENDS.get(
+                message.id or "", "Do as it says; Django's list of system checks has more."
+            )
             yield Finding(message.level >= checks.ERROR, f"{message.msg}{name}", mend)
 
 

@@ -58,6 +58,8 @@ def test_a_warning_is_no_failure() -> None:
     assert result["ok"]
     assert {finding["level"] for finding in result["findings"]} == {"warning"}
     assert all(finding["message"] and finding["mend"] for finding in result["findings"])
+    assert {finding["message"][-15:] for finding in result["findings"]} == {"(security.W012)", "(security.W016)"}
+    assert all("PLAIN_HTTP" in finding["mend"] for finding in result["findings"])
     said = run("notifications_doctor")[0].splitlines()
     assert said[0].startswith("warning: ")
     assert said[1].startswith("    ")
