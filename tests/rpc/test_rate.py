@@ -41,6 +41,13 @@ def test_a_minutes_worth_may_come_at_once_and_comes_back_evenly(clock: Clock) ->
     assert [rate.take("a") for _ in range(61)] == [0] * 60 + [1]
 
 
+def test_unset_it_lets_a_busy_service_work(clock: Clock) -> None:
+    """300 calls a second for five minutes, of one key: what a process is to carry is not refused."""
+    for _ in range(300):
+        assert not any(rate.take("a") for _ in range(300))
+        clock.now += 1
+
+
 @override_settings(NOTIFICATIONS={"RPC_CALLS_PER_MINUTE": 1})
 def test_keys_do_not_share(clock: Clock) -> None:
     """One that is over its rate costs the others nothing."""
