@@ -9,6 +9,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 from tests.servers.process import ROOT
 
 SCREENSHOTS = ROOT / "var" / "screenshots" / "platform"
+# In Django's admin a search field without a label, and links told by their colour alone.
+STOCK = ("#searchbar", "#changelist-search .quiet", ".breadcrumbs")
 # Whatever the policy refuses is told, though no console might mention it.
 TELL_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) =>
@@ -64,8 +66,21 @@ class Person:
         page.locator("[name=username]").fill(self.name)
         page.locator("[name=password]").fill(f"demo-{self.name}")
         page.locator("main button").click()
-        connected(page)
+        if self._scripts:
+            connected(page)
+        else:
+            page.wait_for_url("/")
         return page
+
+    def audit(self, page: Page) -> None:
+        """Axe finds nothing on a page, but for what is the stock admin's own."""
+        before = len(self.complaints)
+        found = Axe().run(page, context={"exclude": [[each] for each in STOCK]}).response["violations"]
+        # Some of its rules try what the policy refuses.
+        page.evaluate("() => 0")
+        del self.complaints[before:]
+        findings = [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
+        assert not findings, findings
 
 
 def connected(page: Page) -> None:
@@ -114,12 +129,6 @@ def known(page: Page) -> list[str]:
     titles = "() => document.querySelector('notification-bell').client.items.map((item) => item.title)"
     found: list[str] = page.evaluate(titles)
     return found
-
-
-def audit(page: Page, context: str | None = None) -> None:
-    """Axe finds nothing: on the whole page, or within what `context` selects."""
-    found = Axe().run(page, context=context).response["violations"]
-    assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []
 
 
 def shoot(page: Page, name: str) -> None:

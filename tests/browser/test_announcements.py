@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 def compose(page: Page, title: str, body: str = "", level: str = "info") -> None:
     """From the admin's first page into the form, with an end in a week."""
     page.goto("/admin/")
-    page.locator("#content .model-announcement").get_by_role("link", name="Add").click()
+    page.locator("#content .model-announcement").locator(".addlink").click()
     page.locator("[name=title]").fill(title)
     page.locator("[name=body]").fill(body)
     page.locator("[name=kind]").fill("activity")

@@ -32,6 +32,9 @@ def test_an_approval_reaches_its_author_at_once(people: People) -> None:
     page.goto("/wallet/")
     connected(page)
     open_in_admin(desk, "Holiday pictures")
+    # Its page on the site is alice's alone, and there is no decision to show yet.
+    expect(desk.get_by_role("link", name="View on site")).to_have_count(0)
+    expect(desk.locator(".field-decided_by")).to_have_count(0)
     shoot(desk, "admin-review")
     desk.locator("[name=_approve]").click()
     expect(desk.locator(".messagelist")).to_contain_text("1 author is told")
