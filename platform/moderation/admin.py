@@ -47,10 +47,17 @@ class SubmissionAdmin(admin.ModelAdmin):
     search_fields = ["title", "text", "author__username"]
     actions = ["approve_selected", "reject_selected"]
     fields = ("title", "text", "author", "submitted_at", "state", "reason", "decided_at", "decided_by")
+    # Its page on the site is its author's alone.
+    view_on_site = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody hands in for others."""
         return False
+
+    def get_fields(self, request: HttpRequest, obj: Submission | None = None) -> list[Any]:
+        """Who decided and when, once somebody has."""
+        decided = obj is not None and obj.state != Submission.State.PENDING
+        return [name for name in self.fields if decided or name not in ("decided_at", "decided_by")]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Submission | None = None) -> list[Any]:
         """All but the reason of what is pending."""

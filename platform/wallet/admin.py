@@ -20,6 +20,8 @@ class TopUpAdmin(admin.ModelAdmin):
     search_fields = ["=id", "user__username"]
     fields = ("user", "amount", "state", "begun_at", "settled_at", "settled_by")
     readonly_fields = fields
+    # Its page on the site is its user's alone.
+    view_on_site = False
     actions = ["confirm_selected", "fail_selected"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:

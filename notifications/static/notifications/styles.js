@@ -20,6 +20,7 @@ const CSS = `
 }
 :host(notification-bell) { display: inline-block; }
 :host(notification-inbox) { display: block; }
+:host(notification-popups) { display: contents; }
 :host([hidden]), [hidden] { display: none !important; }
 *, ::before, ::after { box-sizing: border-box; }
 h2, p, ul { margin: 0; padding: 0; }
