@@ -4,6 +4,7 @@ Imported only to serve by Daphne: doing so installs Twisted's asyncio reactor fo
 """
 
 import asyncio
+import socket
 import time
 from http import HTTPStatus
 from typing import Any
@@ -54,10 +55,41 @@ class SocketProtocol(WebSocketProtocol):
     def onConnect(self, request: Any) -> Any:  # noqa: N802  autobahn's name
         """Take the transport over from the HTTP channel, which would stop reading when writing stops."""
         self.flow = Flow()
+        sock = self.transport.getHandle()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.factory.server_class.send_buffer_bytes)
         self._status = 403
+        self._after_close = self._controls = 0
+        self._controls_since = 0.0
         self.transport.unregisterProducer()
         self.transport.registerProducer(self.flow, True)  # noqa: FBT003  Twisted takes it by position
         return super().onConnect(request)
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802  Twisted's name
+        """Take what the peer sends; who goes on writing after the close is read no more, only cut."""
+        if self.state == self.STATE_CLOSING:
+            self._after_close += len(data)
+            if self._after_close > self.server.after_close_bytes:
+                self.transport.pauseProducing()
+                return
+        super().dataReceived(data)
+
+    def onPing(self, payload: bytes) -> None:  # noqa: N802  autobahn's name
+        """Answer a ping; cut who floods."""
+        self._count_control()
+        super().onPing(payload)
+
+    def onPong(self, payload: bytes) -> None:  # noqa: N802  autobahn's name
+        """Take a pong; cut who floods."""
+        self._count_control()
+        super().onPong(payload)
+
+    def _count_control(self) -> None:
+        now = time.monotonic()
+        if now - self._controls_since > 1:
+            self._controls_since, self._controls = now, 0
+        self._controls += 1
+        if self._controls > self.server.controls_per_second:
+            self.transport.abortConnection()
 
     def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:  # noqa: N802, N803
         """Refuse an `Origin` that is no origin at all with 403, as our own check does any other that is not allowed."""
@@ -83,11 +115,26 @@ class DaphneServer(Server):
     """Daphne's server: `send` waits for slow readers as uvicorn's does, and SIGTERM drains instead of dropping all.
 
     `handshake_seconds`: how long a client may say nothing before its request is whole. `leave_seconds`: how long, after
-    the drain, what is under way may take to end.
+    the drain, what is under way may take to end. `send_buffer_bytes`: what the kernel may hold for
+    one that does not read. `after_close_bytes`: how much of a peer is still read after a close.
+    `controls_per_second`: how many pings and pongs of the protocol's own a peer may send.
     """
 
-    def __init__(self, application: Any, *, handshake_seconds: float, leave_seconds: float, **options: Any) -> None:
+    def __init__(
+        self,
+        application: Any,
+        *,
+        handshake_seconds: float,
+        leave_seconds: float,
+        send_buffer_bytes: int,
+        after_close_bytes: int,
+        controls_per_second: int,
+        **options: Any,
+    ) -> None:
         super().__init__(application, ready_callable=self._ready, **options)
+        self.send_buffer_bytes = send_buffer_bytes
+        self.after_close_bytes = after_close_bytes
+        self.controls_per_second = controls_per_second
         self._handshake_seconds = handshake_seconds
         self._leave_seconds = leave_seconds
 

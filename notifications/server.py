@@ -7,6 +7,7 @@ nodes with `reconnect` and 4200 instead of being dropped (Daphne: 1006 for all a
 import asyncio
 import logging
 import resource
+import socket
 import time
 from asyncio import TimerHandle, Transport
 from typing import Any
@@ -23,6 +24,13 @@ logger = logging.getLogger(__name__)
 # Bigger frames are not even assembled: the server itself closes with 1009.
 WS_MAX_BYTES = 64 * 1024
 BACKLOG = 2_048
+# What the kernel may hold for a peer that does not read. Left to itself it takes up to 4 MB (net.ipv4.tcp_wmem), and
+# only what it refuses is seen to wait.
+SEND_BUFFER_BYTES = 64 * 1024
+# What a peer may have had on its way when we closed; past that it is not read any more, only cut.
+AFTER_CLOSE_BYTES = 64 * 1024
+# The protocol's own pings and pongs, which no limit of the application sees. Nobody who means well sends so many.
+CONTROLS_PER_SECOND = 1_000
 # A client that has not said by then what it wants is cut: slow handshakes hold descriptors.
 HANDSHAKE_SECONDS = 10.0
 # After the drain, what is under way (requests, peers that have still to answer a close) may take so long to end.
@@ -51,7 +59,41 @@ class AbortableProtocol(WebSocketsSansIOProtocol):
 
     ASGI has none; without it such a socket would stay until TCP gives up, which a peer that still acknowledges can put
     off for ever. Given as `ws=` class, uvicorn's documented way to replace the protocol.
+
+    Who goes on writing after the close is read no more: three such peers, with a million small frames each, held up
+    everybody else for ten seconds.
     """
+
+    _after_close = 0
+    _controls = 0
+    _controls_since = 0.0
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the peer sends."""
+        if self.close_sent:
+            self._after_close += len(data)
+            if self._after_close > AFTER_CLOSE_BYTES:
+                self.transport.pause_reading()
+                return
+        super().data_received(data)
+
+    def handle_ping(self) -> None:
+        """Answer a ping; cut who floods."""
+        self._count_control()
+        super().handle_ping()
+
+    def handle_pong(self, event: Any) -> None:
+        """Take a pong; cut who floods."""
+        self._count_control()
+        super().handle_pong(event)
+
+    def _count_control(self) -> None:
+        now = self.loop.time()
+        if now - self._controls_since > 1:
+            self._controls_since, self._controls = now, 0
+        self._controls += 1
+        if self._controls > CONTROLS_PER_SECOND:
+            self.transport.abort()
 
     def handle_connect(self, event: Any) -> None:
         """Begin the application, with `notifications.abort` among the scope's extensions."""
@@ -59,6 +101,8 @@ class AbortableProtocol(WebSocketsSansIOProtocol):
         if hasattr(self, "scope"):
             extensions: dict[str, Any] = self.scope["extensions"]
             extensions["notifications.abort"] = self.transport.abort
+            sock = self.transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
 
 class PromptHTTP(HttpToolsProtocol):
@@ -163,6 +207,9 @@ def _run_daphne(application: Any, host: str, port: int) -> None:
         application,
         handshake_seconds=HANDSHAKE_SECONDS,
         leave_seconds=LEAVE_SECONDS,
+        send_buffer_bytes=SEND_BUFFER_BYTES,
+        after_close_bytes=AFTER_CLOSE_BYTES,
+        controls_per_second=CONTROLS_PER_SECOND,
         endpoints=[f"tcp:port={port}:interface={host}:backlog={BACKLOG}"],
         action_logger=None,
         websocket_timeout=-1,
