@@ -106,14 +106,12 @@ class NotificationConsumer(AsyncWebsocketConsumer):
         await self._replay(first=True)
 
     async def _again(self) -> None:
-        while not self._connection.closing:
-            try:
-                await self._replay()
-            except Unavailable:
-                # A socket that is open stays open; until the inbox is there events are buffered.
-                await asyncio.sleep(conf().tail_interval)
-            else:
-                return
+        try:
+            await self._replay()
+        except Unavailable:
+            # A socket that is open stays open; until the inbox is there events are buffered. What its client asks does
+            # not wait for that: it is told `unavailable`, and repeats.
+            asyncio.get_running_loop().call_later(conf().tail_interval, self._resync)
 
     async def _replay(self, *, first: bool = False) -> None:
         connection = self._connection

@@ -380,6 +380,31 @@ async def test_the_database_is_away_when_the_inbox_is_due_again(alice: User, mon
             await client.quiet()
 
 
+async def test_requests_do_not_wait_for_an_inbox_that_cannot_be_had(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the inbox is due again and the database is away, requests are answered; then it comes, once."""
+    with configured(TAIL_INTERVAL=0.01):
+        async with Client(alice) as client:
+            tried = asyncio.Event()
+            loop = asyncio.get_running_loop()
+            with monkeypatch.context() as patch:
+
+                def away(*_: object, **__: object) -> None:
+                    loop.call_soon_threadsafe(tried.set)
+                    raise OperationalError("away")
+
+                for name in ("snapshots", "read", "page"):
+                    patch.setattr(inbox, name, away)
+                node.current().hub.resync_all()
+                await tried.wait()
+                assert (await client.ask("list", ref="l"))["code"] == "unavailable"
+                assert (await client.ask("read", ids=[str(uuid4())], ref="r"))["code"] == "unavailable"
+            assert (await client.next())["type"] == "inbox"
+            assert (await client.ask("list"))["items"] == []
+            await client.quiet()
+
+
 async def test_a_fault_of_ours_closes_with_4100(
     alice: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
