@@ -194,5 +194,7 @@ def test_database_of_postgresql() -> None:
     assert (found["HOST"], found["PORT"], found["USER"], found["PASSWORD"]) == ("db", 5433, "u", "p@ss")
     assert "statement_timeout=15000" in found["OPTIONS"]["options"]
     assert found["OPTIONS"]["pool"]["max_size"] == 16
+    # The pauses between attempts to reconnect double until then.
+    assert found["OPTIONS"]["pool"]["reconnect_timeout"] <= 2
     other = good(DATABASE_URL="postgres://u@db/push?options=-c%20statement_timeout%3D0").database
     assert other["OPTIONS"]["options"] == "-c statement_timeout=0"
