@@ -2,10 +2,15 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
+from typing import Any
 
+from asgiref.sync import iscoroutinefunction
 from django.db import DatabaseError, connection
 from django.db.migrations.loader import MigrationLoader
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.urls import reverse
+from django.utils.decorators import sync_and_async_middleware
 from django.views.decorators.cache import never_cache
 
 from notifications import metrics, node, unread_index
@@ -45,6 +50,31 @@ async def figures(request: HttpRequest) -> HttpResponse:
     if here is not None:
         here.measure()
     return HttpResponse(metrics.exposition(), content_type=metrics.CONTENT_TYPE)
+
+
+@sync_and_async_middleware
+def probes_first(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+    """Answer these addresses before any other middleware; put it first.
+
+    Container health checks, load balancers and Prometheus ask a node by its own address, which ALLOWED_HOSTS does not
+    hold and Django's middleware would answer with 400. Nothing here uses the host. Under WSGI it does nothing.
+    """
+    if not iscoroutinefunction(get_response):
+        return get_response
+
+    async def middleware(request: HttpRequest) -> HttpResponseBase:
+        name = request.path_info.rpartition("/")[2]
+        if name in _PROBES and request.path_info == reverse(f"notifications:{name}"):
+            response: HttpResponse = await _PROBES[name](request)
+            response["X-Content-Type-Options"] = "nosniff"
+            return response
+        answer: HttpResponseBase = await get_response(request)
+        return answer
+
+    return middleware
+
+
+_PROBES = {"healthz": healthz, "readyz": readyz, "metrics": figures}
 
 
 async def _database() -> str:

@@ -10,6 +10,7 @@ import pytest
 from django.db import connection, connections
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import AsyncClient, Client
+from django.test.utils import override_settings
 from pytest_django import Settings
 
 from notifications import health, node
@@ -163,3 +164,19 @@ async def test_metrics() -> None:
         here.hub.size = 0
         here.measure()
         await node.stop()
+
+
+async def test_probes_need_no_allowed_host(transactional_db: None) -> None:
+    """Health checks and Prometheus ask a node by its own address; pages are still for known hosts alone."""
+    with override_settings(ALLOWED_HOSTS=["notify.example.org"]):
+        for path in ("/healthz", "/readyz", "/metrics"):
+            answer = await AsyncClient().get(path, headers={"host": "10.0.0.7:8000"})
+            assert answer.status_code == 200, path
+            assert answer["X-Content-Type-Options"] == "nosniff"
+        assert (await AsyncClient().get("/accounts/login/", headers={"host": "10.0.0.7:8000"})).status_code == 400
+
+
+def test_under_wsgi_probes_go_the_long_way(db: None) -> None:
+    """The middleware steps aside there."""
+    assert health.probes_first(len) is len  # type: ignore[arg-type, comparison-overlap]
+    assert Client().get("/healthz").status_code == 200

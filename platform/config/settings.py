@@ -43,6 +43,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # Probes address a node by its own address, which is none of ALLOWED_HOSTS.
+    "notifications.health.probes_first",
     # Services' calls have no session, language or form: they go straight to their view.
     "notifications.rpc.middleware.rpc_first",
     "django.middleware.security.SecurityMiddleware",
