@@ -65,6 +65,15 @@ def test_a_thousand_opens(site: Several) -> None:
     # Two scripts for each uid, look up and fill, in pipelines.
     assert cost["index"] >= SOCKETS
     assert cost["redis"] <= cost["index"] / 2
+    # Connections that a thread never gave back would by now be as many as there were look-ups.
+    assert (
+        site.run(
+            "cursor = connection.cursor()\n"
+            "cursor.execute('SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()')\n"
+            "result = cursor.fetchone()[0]"
+        )
+        <= 16 + 2
+    )
     cost, items = open_all(site)
     print("from the index", cost)
     assert items == 3 * SOCKETS
