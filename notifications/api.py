@@ -17,7 +17,7 @@ from django.views.decorators.csrf import csrf_exempt
 from rest_framework.authentication import CSRFCheck
 from rest_framework_simplejwt.exceptions import TokenBackendError
 
-from notifications import clock, inbox, tokens, users
+from notifications import clock, inbox, replay, tokens, users
 from notifications.conf import conf
 from notifications.database import in_thread
 from notifications.exceptions import InvalidContent, InvalidJSON, TokenRefused, TooLarge, Unavailable
@@ -113,7 +113,7 @@ async def list_items(request: HttpRequest, uid: str) -> HttpResponse:
 @endpoint("GET", "HEAD")
 async def unread(request: HttpRequest, uid: str) -> HttpResponse:
     """`GET`: how many items are unread, as `{unread}`; answered from the unread index where there is one."""
-    found = await in_thread(inbox.snapshots, [uid])
+    found = await in_thread(replay.snapshots, [uid])
     return _json(jsontext.dumps({"unread": found[uid].unread}))
 
 

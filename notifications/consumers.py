@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 
-from notifications import clock, inbox, metrics, node
+from notifications import clock, inbox, metrics, node, replay
 from notifications.conf import conf
 from notifications.connection import Connection
 from notifications.database import in_thread
@@ -25,12 +25,12 @@ from notifications.exceptions import (
     Unavailable,
 )
 from notifications.gather import Gather
-from notifications.hub import Snapshot
 from notifications.middleware import require_active
 from notifications.protocol import frames
 from notifications.protocol.events import Event, Op
 from notifications.protocol.frames import SUBPROTOCOL, CloseCode
 from notifications.protocol.items import encode
+from notifications.replay import Snapshot
 from notifications.tokens import Claims, averify
 
 logger = logging.getLogger(__name__)
@@ -294,7 +294,7 @@ def _gathered() -> Gather[str, Snapshot]:
     if gather is None:
 
         async def many(uids: list[str]) -> dict[str, Snapshot]:
-            return await in_thread(inbox.snapshots, uids)
+            return await in_thread(replay.snapshots, uids)
 
         gather = _gathers[loop] = Gather(many, seconds=conf().gather_seconds)
     return gather

@@ -9,10 +9,10 @@ import logging
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from uuid import UUID
 
-from notifications import clock, metrics
+from notifications import clock, metrics, unread_index
 from notifications.channel_layer import Membership
 from notifications.conf import conf
 from notifications.connection import Connection
@@ -21,6 +21,7 @@ from notifications.presence import Here
 from notifications.protocol import frames
 from notifications.protocol.events import Event, Op
 from notifications.protocol.frames import CloseCode
+from notifications.replay import Snapshot
 
 logger = logging.getLogger(__name__)
 
@@ -29,15 +30,6 @@ SENDS_PER_TURN = 250
 # An item made at least so long after a connection's replay cannot have been read before it. Nodes' clocks follow the
 # database's to within 250 ms each.
 DOUBT_MS = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What a connection is replayed: the newest unread, oldest first, as encoded heads; and how many there are."""
-
-    ids: tuple[UUID, ...]
-    heads: tuple[str, ...]
-    unread: int
 
 
 class User:
@@ -178,6 +170,8 @@ class Hub:
             self._seen.move_to_end((item_id, event.uid))
         if len(fresh) < len(event.ids):
             event = replace(event, ids=fresh)
+        if event.op in (Op.CREATED, Op.RETRACTED):
+            self._chill(event)
         if event.uid is None:
             self._broadcasts.append(event)
             if self._broadcasting is None:
@@ -244,6 +238,13 @@ class Hub:
             if at > horizon:
                 break
             del self._seen[key]
+
+    def _chill(self, event: Event) -> None:
+        # What is for everyone, or ends by itself, no writer has told the hashes in Redis of.
+        if event.uid is not None and event.op == Op.RETRACTED:
+            unread_index.cold([event.uid])
+        elif event.uid is None and len(self.users) <= unread_index.COLD_MOST:
+            unread_index.cold(self.users)
 
     # --- fan-out
 

@@ -1,6 +1,5 @@
 """The inbox: what one uid can see, and what of it is read. Everything here asks the database, the truth."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,17 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, Min, QuerySet, Window
-from django.db.models.functions import Now, RowNumber
+from django.db.models import Count, QuerySet
+from django.db.models.functions import Now
 
-from notifications import clock, metrics, unread_index, users
+from notifications import clock, metrics, replay, unread_index, users
 from notifications.channel_layer import publisher
-from notifications.conf import conf
-from notifications.hub import Snapshot
 from notifications.models import Announcement, Notification, Receipt
 from notifications.protocol.events import IDS_MAX, Event, Op
-from notifications.protocol.frames import replayed, unreplayed
-from notifications.protocol.items import Item, encode
+from notifications.protocol.items import Item
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,74 +42,6 @@ class ReadResult:
     unread: int
     confirm_after: float = 0.0
     fresh: tuple[UUID, ...] = ()
-
-
-def snapshots(uids: Sequence[str]) -> dict[str, Snapshot]:
-    """What each of `uids` is replayed when a socket opens: from the index, or a handful of queries for all the rest."""
-    found, leases = unread_index.look_up(uids)
-    result = {uid: _from_entry(entry) for uid, entry in found.items()}
-    rest = [uid for uid in uids if uid not in result]
-    if not rest:
-        return result
-    now = clock.now()
-    items, totals = _unread_items(rest, now)
-    # One announcement's item, and so its encoded text, is shared by all who have it unread.
-    heads: dict[UUID, str] = {}
-    for uid in rest:
-        newest = items[uid]
-        for item in newest:
-            if item.id not in heads:
-                heads[item.id] = encode(item)
-        result[uid] = Snapshot(
-            ids=tuple(item.id for item in newest),
-            heads=tuple(heads[item.id] for item in newest),
-            unread=totals[uid],
-        )
-    if leases:
-        boundary = _next_boundary(now)
-        for lease in leases:
-            snapshot = result[lease.uid]
-            if snapshot.unread == len(snapshot.ids):
-                ends = [item.expires_at for item in items[lease.uid] if item.expires_at is not None]
-                texts = dict(zip(snapshot.ids, map(replayed, snapshot.heads), strict=True))
-                unread_index.fill(lease, texts, min([*ends, *boundary], default=None))
-    return result
-
-
-def _from_entry(entry: unread_index.Entry) -> Snapshot:
-    ids = tuple(sorted(entry.items))
-    return Snapshot(ids=ids, heads=tuple(unreplayed(entry.items[i]) for i in ids), unread=len(ids))
-
-
-def _next_boundary(now: datetime) -> list[datetime]:
-    """When, after `now`, an announcement begins by itself; the ends of those that have begun are in their items."""
-    upcoming = Announcement.objects.filter(live_at__gt=now, withdrawn_at__isnull=True)
-    begins = upcoming.aggregate(begins=Min("live_at"))["begins"]
-    return [] if begins is None else [begins]
-
-
-def _unread_items(uids: Sequence[str], now: datetime) -> tuple[dict[str, list[Item]], dict[str, int]]:
-    """By uid, the newest unread items as the database has them, oldest first, and how many there are in all."""
-    limit = conf().replay_limit
-    items: defaultdict[str, list[Item]] = defaultdict(list)
-    totals: defaultdict[str, int] = defaultdict(int)
-    rows = (
-        Notification.objects.unread(now)
-        .filter(uid__in=uids)
-        .annotate(
-            rank=Window(RowNumber(), partition_by="uid", order_by="-id"),
-            total=Window(Count("id"), partition_by="uid"),
-        )
-        .filter(rank__lte=limit)
-    )
-    for row in rows:
-        items[row.uid].append(row.item())
-        totals[row.uid] = row.total
-    for uid, announcements in _unread_announcements(uids, now).items():
-        items[uid] += [announcement.item() for announcement in announcements]
-        totals[uid] += len(announcements)
-    newest = {uid: sorted(items[uid], key=lambda item: item.id)[-limit:] if limit else [] for uid in uids}
-    return newest, {uid: totals[uid] for uid in uids}
 
 
 def page(
@@ -194,7 +122,7 @@ def unread_counts(uids: Sequence[str]) -> dict[str, int]:
     now = clock.now()
     rows = Notification.objects.unread(now).filter(uid__in=uids).order_by().values_list("uid").annotate(Count("id"))
     personal = dict(rows)
-    general = _unread_announcements(uids, now)
+    general = replay.unread_announcements(uids, now)
     return {uid: personal.get(uid, 0) + len(general.get(uid, ())) for uid in uids}
 
 
@@ -308,20 +236,3 @@ def _visible_announcements(uid: str, now: datetime) -> QuerySet[Announcement]:
         return live
     since = users.joined([uid]).get(uid)
     return live if since is None else live.exclude(late_join=False, live_at__lt=since)
-
-
-def _unread_announcements(uids: Sequence[str], now: datetime) -> dict[str, list[Announcement]]:
-    live = list(Announcement.objects.live(now))
-    if not live:
-        return {}
-    rows = Receipt.objects.filter(uid__in=uids, announcement__in=live).values_list("uid", "announcement_id")
-    read = set(rows)
-    since = users.joined(uids) if any(not a.late_join for a in live) else {}
-    return {
-        uid: [
-            a
-            for a in live
-            if (uid, a.id) not in read and (a.late_join or uid not in since or not a.live_at or a.live_at >= since[uid])
-        ]
-        for uid in uids
-    }

@@ -10,11 +10,12 @@ from weakref import WeakKeyDictionary
 
 from django.db.models import Max
 
-from notifications import clock, metrics, presence, roll, unread_index
+from notifications import clock, metrics, presence, replay, roll, unread_index
 from notifications.channel_layer import publisher
 from notifications.conf import conf
 from notifications.connection import Connection
 from notifications.database import in_thread
+from notifications.exceptions import Unavailable
 from notifications.hub import SENDS_PER_TURN, Hub, prune_replayed
 from notifications.models import Drain
 from notifications.protocol import frames
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 SWEEP_SECONDS = 1.0
 # Who was replayed so lately may have been answered from an index that a poll found stale just now.
 YOUNG_SECONDS = 2.0
+WARM_SECONDS = 0.5
+WARM_BATCH = 20
 # A drain sends sockets away at least this quickly: any node takes so many newcomers without noticing.
 GENTLE_CLOSES_PER_SECOND = 100
 
@@ -57,6 +60,7 @@ class Node:
         if conf().redis_urls:
             self._tasks += [
                 loop.create_task(self._guard(), name="notifications-index-guard"),
+                loop.create_task(self._warm(), name="notifications-index-warm"),
                 loop.create_task(self.hub.here.keep(), name="notifications-presence"),
             ]
 
@@ -140,6 +144,15 @@ class Node:
             except Exception as error:  # the index is not used until the database answers again
                 logger.warning("unread index: the guard could not ask the database (%s)", error)
             await asyncio.sleep(unread_index.POLL_SECONDS)
+
+    async def _warm(self) -> None:
+        """Fill hashes of the unread index that a change has left void, 40 a second: 1 % of a core."""
+        while True:
+            await asyncio.sleep(WARM_SECONDS)
+            uids = unread_index.take_cold(WARM_BATCH)
+            if uids:
+                with suppress(Unavailable):  # then the next to ask fills them
+                    await in_thread(replay.snapshots, uids)
 
     async def _sweep(self) -> None:
         """Once a second look at every connection: pings due, peers silent, readers stuck, tokens ending.

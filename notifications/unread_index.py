@@ -18,6 +18,9 @@ that are under way, and the lease of whoever is filling it. Three rules keep it 
 3. What time alone changes (an item expires, an announcement begins or ends) is in the state as `until`; publishing or
    withdrawing an announcement changes a version that every state carries.
 
+A hash is filled when it is asked for, and a little after a write that found it void; which hashes hold what is unread
+now is told by their state.
+
 Redis must not come back with older data than it had: run it without persistence, as the files in docker/ do.
 """
 
@@ -65,6 +68,8 @@ TRUST_SECONDS = 0.6
 SETTLE_SECONDS = 0.7
 # Rows of `Unindexed` stay so long after they were first seen: every node that trusts its index polls meanwhile.
 KEEP_SECONDS = 1.5
+# Uids whose hashes wait to be filled without having been asked for.
+COLD_MOST = 200
 # Rows of `Unindexed` that one poll reads. Where there are more, nobody's index is trusted.
 ROWS_MAX = 10_000
 
@@ -109,7 +114,9 @@ class Change:
                 args += [str(item_id), text]
             args += [str(item_id) for item_id in (removed or {}).get(uid, ())]
             calls.append((uid, "done", args))
-        missed = [uid for (uid, _, _), answer in zip(calls, _run(calls), strict=True) if answer is None]
+        answers = dict(zip(self.tokens, _run(calls), strict=True))
+        cold(uid for uid, kept in answers.items() if kept == 0)
+        missed = [uid for uid, kept in answers.items() if kept is None]
         if missed:
             self.settle = SETTLE_SECONDS
             _note_unindexed(missed)
@@ -187,6 +194,28 @@ def fill(lease: Lease, items: Mapping[UUID, str], until: datetime | None) -> Non
     for item_id, text in items.items():
         args += [str(item_id), text]
     _run([(lease.uid, "fill", args)])
+
+
+_cold: dict[str, None] = {}
+
+
+def cold(uids: Iterable[str]) -> None:
+    """Note that the hashes of `uids` do not hold what is unread now. A node fills them before anybody asks.
+
+    Only a few hundred wait for that: where more change at once, each is filled when it is asked for.
+    """
+    for uid in uids:
+        if len(_cold) >= COLD_MOST:
+            return
+        _cold[uid] = None
+
+
+def take_cold(most: int) -> list[str]:
+    """The uids that have waited longest, at most so many; they wait no more."""
+    taken = list(_cold)[:most]
+    for uid in taken:
+        _cold.pop(uid, None)
+    return taken
 
 
 # --- the guard

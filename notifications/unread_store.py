@@ -191,9 +191,11 @@ end
 mark(KEYS[3], ARGV[1], ARGV[2])
 return 1
 """,
-    # ARGV: token, until, most items, number of new items, then id and text of each, then ids to take away
+    # ARGV: token, until, most items, number of new items, then id and text of each, then ids to take away.
+    # 1: the hash holds the unread; 0: it does not.
     "done": _WHOLE
     + """
+local kept = 0
 if whole(ARGV[1]) and redis.call('ZSCORE', KEYS[3], ARGV[1]) then
   -- First void, for memory may run out half-way.
   redis.call('HDEL', KEYS[2], 'n')
@@ -210,6 +212,7 @@ if whole(ARGV[1]) and redis.call('ZSCORE', KEYS[3], ARGV[1]) then
     local ends = math.min(tonumber(ARGV[2]), tonumber(redis.call('HGET', KEYS[2], 'until')))
     redis.call('HSET', KEYS[2], 'n', n, 'until', string.format('%.0f', ends))
     redis.call('HDEL', KEYS[2], 'writer')
+    kept = 1
     local ttl = redis.call('PTTL', KEYS[2])
     if ttl > 0 then redis.call('PEXPIRE', KEYS[1], ttl) end
   end
@@ -217,7 +220,7 @@ else
   redis.call('DEL', KEYS[1], KEYS[2], KEYS[4])
 end
 redis.call('ZREM', KEYS[3], ARGV[1])
-return 1
+return kept
 """,
     "void": "redis.call('DEL', KEYS[1], KEYS[2], KEYS[4]) return 1",
     # A new version voids all that was filled before, even if this writer is killed.

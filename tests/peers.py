@@ -6,11 +6,12 @@ from typing import Any
 
 from channels.db import database_sync_to_async
 
-from notifications import clock, inbox
+from notifications import clock, replay
 from notifications.conf import conf
 from notifications.connection import Connection
-from notifications.hub import Hub, Snapshot
+from notifications.hub import Hub
 from notifications.protocol import frames
+from notifications.replay import Snapshot
 
 NOTHING = Snapshot((), (), 0)
 
@@ -47,7 +48,7 @@ class Peer:
         await self.hub.attach(self.connection)
         if snapshot is None:
             self.connection.snapshot_ms = clock.now_ms()
-            look_up = database_sync_to_async(inbox.snapshots, thread_sensitive=False)
+            look_up = database_sync_to_async(replay.snapshots, thread_sensitive=False)
             snapshot = (await look_up([self.connection.uid]))[self.connection.uid]
         more = snapshot.unread > len(snapshot.ids)
         self.connection.welcome(frames.inbox(snapshot.heads, snapshot.unread, more=more))

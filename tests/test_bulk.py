@@ -8,7 +8,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from notifications import bulk, clock, inbox, presence
+from notifications import bulk, clock, presence, replay
 from notifications.bulk import Letter
 from notifications.channel_layer import publisher
 from notifications.exceptions import InvalidContent, KeyReused
@@ -154,9 +154,9 @@ def test_the_unread_index_follows(redis_server: Redis, settings: Any, published:
 
     settings.NOTIFICATIONS = {**settings.NOTIFICATIONS, "REDIS_URLS": [redis_server.url]}
     unread_index.poll()
-    inbox.snapshots(["u0", "u1"])
+    replay.snapshots(["u0", "u1"])
     bulk.multicast(["u0", "u1", "u2"], CONTENT)
     row = Notification.objects.get(uid="u0")
     assert redis_server.ask("HKEYS", "notifications:unread:u0") in ([str(row.id)], [str(row.id).encode()])
     unread_index.poll()
-    assert [snapshot.unread for snapshot in inbox.snapshots(["u0", "u1", "u2"]).values()] == [1, 1, 1]
+    assert [snapshot.unread for snapshot in replay.snapshots(["u0", "u1", "u2"]).values()] == [1, 1, 1]

@@ -17,7 +17,7 @@ from django.db import OperationalError
 from django.test import override_settings
 
 from notifications import anotify as notify
-from notifications import clock, consumers, inbox, node
+from notifications import clock, consumers, inbox, node, replay
 from notifications.announcing import announce
 from notifications.channel_layer import group_of
 from notifications.consumers import NotificationConsumer
@@ -349,7 +349,7 @@ async def test_the_database_is_away_when_a_socket_opens(alice: User, monkeypatch
     def away(*_: object) -> None:
         raise OperationalError("away")
 
-    monkeypatch.setattr(inbox, "snapshots", away)
+    monkeypatch.setattr(replay, "snapshots", away)
     client = Client(alice)
     await client.accept()
     assert await client.code() == 4100
@@ -369,7 +369,7 @@ async def test_the_database_is_away_when_the_inbox_is_due_again(alice: User, mon
                     loop.call_soon_threadsafe(tried.set)
                     raise OperationalError("away")
 
-                patch.setattr(inbox, "snapshots", away)
+                patch.setattr(replay, "snapshots", away)
                 node.current().hub.resync_all()
                 await tried.wait()
                 item_id = str((await notify(alice.pk, "Meanwhile")).id)
@@ -394,8 +394,8 @@ async def test_requests_do_not_wait_for_an_inbox_that_cannot_be_had(
                     loop.call_soon_threadsafe(tried.set)
                     raise OperationalError("away")
 
-                for name in ("snapshots", "read", "page"):
-                    patch.setattr(inbox, name, away)
+                for owner, name in ((replay, "snapshots"), (inbox, "read"), (inbox, "page")):
+                    patch.setattr(owner, name, away)
                 node.current().hub.resync_all()
                 await tried.wait()
                 assert (await client.ask("list", ref="l"))["code"] == "unavailable"

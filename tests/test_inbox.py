@@ -12,16 +12,16 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from notifications import clock, inbox, unread_index
+from notifications import clock, inbox, replay, unread_index
 from notifications.announcing import announce, withdraw_announcement
 from notifications.channel_layer import publisher
 from notifications.conf import conf
 from notifications.database import in_thread
 from notifications.gather import Gather
-from notifications.hub import Snapshot
 from notifications.models import Announcement, Notification, Receipt
 from notifications.protocol.events import Event, Op
 from notifications.publishing import notify, retract
+from notifications.replay import Snapshot
 
 pytestmark = pytest.mark.django_db
 
@@ -57,7 +57,7 @@ def _ids(uid: str = "7", **kwargs: Any) -> list[UUID]:
 
 
 def _snapshot(uid: str) -> Snapshot:
-    return inbox.snapshots([uid])[uid]
+    return replay.snapshots([uid])[uid]
 
 
 # --- what is in it
@@ -162,7 +162,7 @@ def test_late_joiners_are_spared_where_the_announcement_says_so(alice: User, bob
     assert _ids(early) == [for_all, announcement]
     assert _ids(late) == [for_all]
     assert inbox.unread_counts([early, late, "999"]) == {early: 2, late: 1, "999": 2}
-    assert [snapshot.unread for snapshot in inbox.snapshots([early, late]).values()] == [2, 1]
+    assert [snapshot.unread for snapshot in replay.snapshots([early, late]).values()] == [2, 1]
     assert inbox.get(late, announcement) is None
     assert inbox.read(late, [announcement]).ids == []
     assert inbox.read(early, [announcement]).ids == [announcement]
@@ -198,7 +198,7 @@ def test_many_sockets_are_answered_by_few_queries() -> None:
         _bulk(uid, 2)
     _announce()
     with CaptureQueriesContext(connection) as queries:
-        found = inbox.snapshots(uids)
+        found = replay.snapshots(uids)
     assert len(queries) <= 3
     assert [found[uid].unread for uid in uids] == [3] * 50 + [1] * 450
     assert len({id(found[uid].heads[-1]) for uid in uids}) == 1
@@ -215,7 +215,7 @@ async def test_a_thousand_opens_share_their_queries() -> None:
         nonlocal queries
         batches.append(len(some))
         with CaptureQueriesContext(connection) as captured:
-            found = inbox.snapshots(some)
+            found = replay.snapshots(some)
         queries += len(captured)
         return found
 

@@ -13,7 +13,7 @@ from django.db import OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import override_settings
 
-from notifications import channel_layer, inbox, node, unread_index, users
+from notifications import channel_layer, inbox, node, replay, unread_index, users
 from notifications.middleware import OriginMiddleware, TokenMiddleware, token_in
 from notifications.routing import websocket_application
 from notifications.tokens import issue
@@ -159,7 +159,7 @@ def untouchable(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         monkeypatch.setattr(owner, name, door)
 
-    watch(inbox, "snapshots")
+    watch(replay, "snapshots")
     watch(inbox, "page")
     watch(unread_index, "look_up")
     watch(unread_index, "_run")
