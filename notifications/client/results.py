@@ -7,8 +7,21 @@ from typing import Any
 from notifications.client.errors import ClientError, failed
 
 
+class Result:
+    """What a call gave: its fields are attributes, and keys as in the JSON of the result."""
+
+    __slots__ = ()
+
+    def __getitem__(self, name: str) -> Any:
+        """The field of that name; raises `KeyError` for another."""
+        try:
+            return getattr(self, name)
+        except AttributeError:
+            raise KeyError(name) from None
+
+
 @dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(Result):
     """Stored under `id`. `duplicate`: an earlier call with the same key did it. `online`: the user has a socket."""
 
     id: str
@@ -22,7 +35,7 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class ItemOutcome:
+class ItemOutcome(Result):
     """One item of `send_many` by its index: the id it was accepted with, or the error it was refused with."""
 
     index: int
@@ -36,7 +49,7 @@ class ItemOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class SentMany:
+class SentMany(Result):
     """What became of each item, and how many were accepted and refused."""
 
     results: tuple[ItemOutcome, ...]
@@ -52,7 +65,7 @@ class SentMany:
 
 
 @dataclass(frozen=True, slots=True)
-class Multicast:
+class Multicast(Result):
     """How many users were sent to, and how many of the uids cannot be any user's."""
 
     accepted: int
@@ -66,7 +79,7 @@ class Multicast:
 
 
 @dataclass(frozen=True, slots=True)
-class Retracted:
+class Retracted(Result):
     """How many notifications were taken back, and how many of them had been read by then."""
 
     retracted: int
@@ -79,7 +92,7 @@ class Retracted:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class State(Result):
     """Where a notification is in its life: accepted, delivered, read, confirmed, expired, retracted or unknown."""
 
     id: str
@@ -93,7 +106,7 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class Announced:
+class Announced(Result):
     """The announcement's id, and what it was made as: live, scheduled or draft."""
 
     id: str
@@ -107,7 +120,7 @@ class Announced:
 
 
 @dataclass(frozen=True, slots=True)
-class Stats:
+class Stats(Result):
     """What became of an announcement. `reached` is None where the service has no user table."""
 
     status: str
@@ -133,7 +146,7 @@ class Stats:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class Page(Result):
     """Items of an inbox as they go over the wire; `next` is the `before` of the page after, None at the end."""
 
     items: tuple[dict[str, Any], ...]
@@ -147,7 +160,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class Read(Result):
     """Which of the asked-for items are read now, and how many are still unread."""
 
     ids: tuple[str, ...]
@@ -160,7 +173,7 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
-class Info:
+class Info(Result):
     """Who the key is, and who answers."""
 
     name: str

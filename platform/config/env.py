@@ -249,7 +249,7 @@ def _postgresql(config: dict[str, Any]) -> dict[str, Any]:
             # With PostgreSQL's default of 100 connections: six nodes. Whoever waits for a connection has one tried anew
             # every few seconds; by the pool's own default the pauses double for 5 minutes, and a database that was away
             # for a minute would be for one more.
-            "pool": {"min_size": 1, "max_size": 16, "timeout": 5, "reconnect_timeout": 2},
+            "pool": {"min_size": 1, "max_size": 16, "timeout": 3, "reconnect_timeout": 2},
             **config.get("OPTIONS", {}),
         },
     }

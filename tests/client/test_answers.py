@@ -68,6 +68,15 @@ def test_a_call_reads_like_a_local_one(service: Service, sender: NotificationsCl
     assert service.headers[0]["User-Agent"].startswith("notifications-client/")
 
 
+def test_a_result_reads_like_its_json(service: Service, sender: NotificationsClient) -> None:
+    """Its fields are keys too; one that is not there is a `KeyError`, as in a dict."""
+    service.answers = [(200, answer(SENT))]
+    sent = sender.notifications.send(uid="7", title="Hello")
+    assert {name: sent[name] for name in SENT} == SENT
+    with pytest.raises(KeyError):
+        sent["nothing"]
+
+
 def test_every_call_has_a_key_of_its_own_and_takes_the_callers(service: Service, sender: NotificationsClient) -> None:
     """Only calls that store something."""
     service.answers = [(200, answer(SENT))]

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 
 from notifications import __version__, clock, node, presence
 from notifications.models import Announcement, Disconnection
@@ -107,6 +108,14 @@ async def test_an_announcement_needs_an_end(billing: Caller) -> None:
     assert (await refused(billing, "announcements.create", title="a")).data == [
         {"loc": ["ends_at"], "msg": "Field required"}
     ]
+
+
+async def test_what_has_not_begun_has_reached_nobody(billing: Caller) -> None:
+    """A draft or a scheduled announcement: whoever is there, it is in no inbox yet."""
+    await User.objects.acreate_user("somebody")
+    for begins, reached in (({"publish": False}, 0), ({"starts_at": soon(minutes=30)}, 0), ({}, 1)):
+        made = await billing.call("announcements.create", title="a", ends_at=soon(hours=1), **begins)
+        assert (await billing.call("announcements.stats", id=made["id"]))["reached"] == reached
 
 
 async def test_retract_and_stats_are_for_the_maker_only(billing: Caller) -> None:

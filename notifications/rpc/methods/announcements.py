@@ -115,10 +115,11 @@ def _stats(announcement_id: UUID, source: str) -> StatsResult:
     announcement = Announcement.objects.filter(either, source=source).first()
     if announcement is None:
         raise NotFound("no such announcement")
-    figures = statistics.of(announcement)
+    figures, now = statistics.of(announcement), clock.now()
+    begun = announcement.live_at is not None and announcement.live_at <= (announcement.withdrawn_at or now)
     return {
-        "status": announcement.status_at(clock.now()).value,
-        "reached": figures.reached,
+        "status": announcement.status_at(now).value,
+        "reached": figures.reached if begun else 0,
         "read": figures.read,
         "confirmed": figures.confirmed,
         "median_seconds": figures.median.total_seconds() if figures.median is not None else None,
