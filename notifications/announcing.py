@@ -61,13 +61,16 @@ def announce(
     )
 
     def act() -> str:
-        begin = max(starts_at or clock.now(), clock.now())
+        now = clock.now()
+        later = starts_at if starts_at is not None and starts_at > now else None
+        begin = later or now
         end = ends_at or begin + timedelta(days=conf().announcement_days)
         if problem := _end_problem(begin, end):
             raise InvalidContent([problem])
         announcement = Announcement(
             **columns(content),
-            id=clock.new_id(begin),
+            # What begins at once sorts after everything that this process has made before.
+            id=clock.new_id(later),
             source=source,
             starts_at=starts_at,
             ends_at=end,
