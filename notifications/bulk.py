@@ -27,6 +27,8 @@ from notifications.protocol.items import Content, encode, timestamp, uid_problem
 
 # Rows of one statement, and of one look at the unread index and at presence.
 CHUNK = 1_000
+# Up to so many pushes cost no more than finding out for whom there is somebody to push to.
+PUSHED_UNASKED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +167,10 @@ def _store(letters: Sequence[Letter], source: str) -> list[UUID]:
 def _committed(change: unread_index.Change, rows: Sequence[Notification]) -> None:
     """Push to those who are connected somewhere, and tell the unread index.
 
-    Who has just opened a socket and is not yet known to be online is served by the tail.
+    Who has just opened a socket and is not yet known to be online is served by the tail; few are pushed to unasked.
     """
-    online = presence.known([row.uid for row in rows])
+    uids = [row.uid for row in rows]
+    online = presence.known(uids) if len(rows) > PUSHED_UNASKED else dict.fromkeys(uids, 1)
     added: defaultdict[str, dict[UUID, tuple[str, datetime | None]]] = defaultdict(dict)
     for row in rows:
         if not online[row.uid] and row.uid not in change.tokens:

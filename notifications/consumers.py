@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -24,7 +23,7 @@ from notifications.exceptions import (
     TooLarge,
     Unavailable,
 )
-from notifications.gather import Gather
+from notifications.gather import GatherPerLoop
 from notifications.middleware import require_active
 from notifications.protocol import frames
 from notifications.protocol.events import Event, Op
@@ -117,7 +116,7 @@ class NotificationConsumer(AsyncWebsocketConsumer):
         connection = self._connection
         connection.opening = True
         connection.snapshot_ms = clock.now_ms()
-        snapshot = await _gathered()(connection.uid)
+        snapshot = await _snapshot_of(connection.uid)
         metrics.replayed.observe(len(snapshot.ids))
         inbox_now = frames.inbox(snapshot.heads, snapshot.unread, more=snapshot.unread > len(snapshot.ids))
         if first:
@@ -285,19 +284,11 @@ class _Meter:
         return self._invalid
 
 
-_gathers: WeakKeyDictionary[asyncio.AbstractEventLoop, Gather[str, Snapshot]] = WeakKeyDictionary()
+async def _look_up(uids: list[str]) -> dict[str, Snapshot]:
+    return await in_thread(replay.snapshots, uids)
 
 
-def _gathered() -> Gather[str, Snapshot]:
-    loop = asyncio.get_running_loop()
-    gather = _gathers.get(loop)
-    if gather is None:
-
-        async def many(uids: list[str]) -> dict[str, Snapshot]:
-            return await in_thread(replay.snapshots, uids)
-
-        gather = _gathers[loop] = Gather(many, seconds=conf().gather_seconds)
-    return gather
+_snapshot_of = GatherPerLoop(_look_up, seconds=lambda: conf().gather_seconds)
 
 
 def _moment(seconds: float) -> datetime:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from itertools import islice
 from typing import Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -55,3 +56,20 @@ class Gather(Generic[K, V]):
                 if not future.done():
                     future.set_exception(error)
                     future.exception()  # marks it as seen: an asker may have gone meanwhile
+
+
+class GatherPerLoop(Generic[K, V]):
+    """A `Gather` for each event loop that asks: what a module keeps for as long as the process lives."""
+
+    def __init__(self, many: Callable[[list[K]], Awaitable[dict[K, V]]], *, seconds: Callable[[], float]) -> None:
+        self._many = many
+        self._seconds = seconds
+        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, Gather[K, V]] = WeakKeyDictionary()
+
+    async def __call__(self, key: K) -> V:
+        """The answer for `key`, as `Gather` gives it."""
+        loop = asyncio.get_running_loop()
+        gather = self._loops.get(loop)
+        if gather is None:
+            gather = self._loops[loop] = Gather(self._many, seconds=self._seconds())
+        return await gather(key)

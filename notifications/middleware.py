@@ -1,17 +1,15 @@
 """In front of the consumer: who may open a socket. Refused handshakes touch neither Redis nor any inbox."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qsl
-from weakref import WeakKeyDictionary
 
 from notifications import metrics, node, users
 from notifications.conf import conf
 from notifications.database import in_thread
 from notifications.exceptions import TokenRefused, Unavailable
-from notifications.gather import Gather
+from notifications.gather import GatherPerLoop
 from notifications.protocol.frames import BEARER_PREFIX
 from notifications.tokens import averify
 
@@ -87,7 +85,7 @@ async def require_active(uid: str) -> None:
 
     Look-ups of many sockets at once share a query. In standalone mode nobody is looked up.
     """
-    if not conf().standalone and not await _is_active()(uid):
+    if not conf().standalone and not await _is_active(uid):
         raise TokenRefused("unknown or inactive user")
 
 
@@ -120,17 +118,9 @@ async def refuse(
     await send({"type": "websocket.http.response.body", "body": b""})
 
 
-_gathers: WeakKeyDictionary[asyncio.AbstractEventLoop, Gather[str, bool]] = WeakKeyDictionary()
+async def _look_up(uids: list[str]) -> dict[str, bool]:
+    active = await in_thread(users.active, uids)
+    return {uid: uid in active for uid in uids}
 
 
-def _is_active() -> Gather[str, bool]:
-    loop = asyncio.get_running_loop()
-    gather = _gathers.get(loop)
-    if gather is None:
-
-        async def many(uids: list[str]) -> dict[str, bool]:
-            active = await in_thread(users.active, uids)
-            return {uid: uid in active for uid in uids}
-
-        gather = _gathers[loop] = Gather(many, seconds=conf().gather_seconds)
-    return gather
+_is_active = GatherPerLoop(_look_up, seconds=lambda: conf().gather_seconds)

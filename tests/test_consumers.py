@@ -205,9 +205,8 @@ def gate_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Gate]:
                 gate = Gate(hub.membership.joined, after=step == "after join")
                 monkeypatch.setattr(hub.membership, "joined", gate)
             case "after read":
-                look_up = consumers._gathered()
-                gate = Gate(look_up, after=True)
-                monkeypatch.setattr(consumers, "_gathered", lambda: gate)
+                gate = Gate(consumers._snapshot_of, after=True)
+                monkeypatch.setattr(consumers, "_snapshot_of", gate)
             case _:
                 # Nothing waits between sending the replay and activating; here something does.
                 gate = Gate(None)

@@ -98,7 +98,7 @@ def join_after_read() -> None:
     async def opening(self: Any) -> None:
         hub, connection = self._node.hub, self._connection
         connection.snapshot_ms = clock.now_ms()
-        snapshot = await consumers._gathered()(connection.uid)
+        snapshot = await consumers._snapshot_of(connection.uid)
         await asyncio.sleep(0.5)
         await hub.attach(connection)
         connection.buffer.clear()

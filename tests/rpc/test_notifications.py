@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from notifications import clock, presence
+from notifications import bulk, clock, presence
 from notifications.models import Notification
 from notifications.protocol import items
 from notifications.protocol.items import timestamp
@@ -46,6 +46,32 @@ async def test_send_stores_what_it_was_given_under_the_callers_name(billing: Cal
     assert by_name == {"id": str(row.id), "duplicate": False, "online": False}
     by_position = await billing.call("notifications.send", *FULL.values())
     assert by_position == by_name | {"duplicate": True}
+
+
+async def test_what_is_sent_at_once_is_stored_together(billing: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each caller gets its own answer, whatever the others sent; a few commits do for all."""
+    shop = await amake_caller("shop")
+    calls: list[int] = []
+    send_many = bulk.send_many
+
+    def counted(letters: Any, **kwargs: Any) -> Any:
+        calls.append(len(letters))
+        return send_many(letters, **kwargs)
+
+    monkeypatch.setattr(bulk, "send_many", counted)
+    past = timestamp(clock.now() - timedelta(minutes=1))
+    sent = await asyncio.gather(
+        *(caller.call("notifications.send", uid="7", title=f"{n}") for n in range(20) for caller in (billing, shop)),
+        refused(billing, "notifications.send", uid="7", title="late", expires_at=past),
+        refused(shop, "notifications.send", uid="7", title=""),
+    )
+    assert [failed.data[0]["loc"] for failed in sent[40:]] == [["expires_at"], ["title"]]
+    stored = {str(row.id): (row.title, row.source) async for row in Notification.objects.all()}
+    assert [stored[answer["id"]] for answer in sent[:40]] == [
+        (f"{n}", s) for n in range(20) for s in ("billing", "shop")
+    ]
+    assert len(stored) == 40
+    assert len(calls) < 20
 
 
 async def test_the_defaults_are_those_of_the_contract(billing: Caller) -> None:

@@ -1,13 +1,14 @@
 """`notifications.*`: sending, taking back, and asking what became of what was sent."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import Field
 
 from notifications import bulk, lifecycle, presence, publishing
-from notifications.accepting import Accepted
 from notifications.database import in_thread
-from notifications.exceptions import InvalidContent
+from notifications.exceptions import InvalidContent, NotificationsError
+from notifications.gather import GatherPerLoop
 from notifications.protocol.items import timestamp
 from notifications.rpc import errors
 from notifications.rpc.errors import Code
@@ -103,14 +104,58 @@ async def send(params: Send) -> SendResult:
 
     An answer means that it is stored: the user gets it, at once if connected, else with the next connection.
     """
-    accepted, online = await in_thread(_send, params, caller().name)
+    if params.idempotency_key is None:
+        return await _together(_Sending(params, caller().name))
+    return await in_thread(_send, params, caller().name)
+
+
+def _send(params: Send, source: str) -> SendResult:
+    # One thread, one database connection for all of it.
+    accepted = publishing.notify(**params.model_dump(), source=source)
+    online = presence.known([params.uid])[params.uid] > 0
     return {"id": str(accepted.id), "duplicate": accepted.duplicate, "online": online}
 
 
-def _send(params: Send, source: str) -> tuple[Accepted, bool]:
-    # One thread, one database connection for all of it.
-    accepted = publishing.notify(**params.model_dump(), source=source)
-    return accepted, presence.known([params.uid])[params.uid] > 0
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sending:
+    """One call of `send` without a key, on its way."""
+
+    params: Send
+    source: str
+
+
+async def _send_together(sendings: list[_Sending]) -> dict[_Sending, SendResult | NotificationsError]:
+    return await in_thread(_send_all, sendings)
+
+
+def _send_all(sendings: list[_Sending]) -> dict[_Sending, SendResult | NotificationsError]:
+    """Store what several callers send at the same moment by one commit for each service.
+
+    A commit costs more than the row it is for: 16 callers at once got 2.6 times as much through.
+    """
+    online = presence.known([sending.params.uid for sending in sendings])
+    results: dict[_Sending, SendResult | NotificationsError] = {}
+    for source in dict.fromkeys(sending.source for sending in sendings):
+        own = [sending for sending in sendings if sending.source == source]
+        letters = [bulk.Letter(s.params.uid, s.params.content(), s.params.expires_at) for s in own]
+        outcomes = bulk.send_many(letters, source=source).each
+        for sending, outcome in zip(own, outcomes, strict=True):
+            results[sending] = outcome.error or {
+                "id": str(outcome.id),
+                "duplicate": False,
+                "online": online[sending.params.uid] > 0,
+            }
+    return results
+
+
+_gathered = GatherPerLoop(_send_together, seconds=lambda: 0.0)
+
+
+async def _together(sending: _Sending) -> SendResult:
+    result = await _gathered(sending)
+    if isinstance(result, NotificationsError):
+        raise result
+    return result
 
 
 @method(
