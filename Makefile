@@ -30,8 +30,10 @@ serve: $(VENV)/.runtime
 # Everything. A part that cannot run is an error: nothing is skipped in silence.
 test: system-packages test-python test-js
 
+# Files side by side, because most of the time tests wait for servers and clocks; each worker has servers of its own.
+WORKERS ?= 4
 test-python: $(VENV)/.dev
-	$(PY) -m pytest --cov --cov-report=term
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term --durations=15
 
 test-quick: $(VENV)/.dev
 	$(PY) -m pytest -m "not server and not browser" -q

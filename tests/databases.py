@@ -5,8 +5,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import environ
+import pytest
 from asgiref.local import Local
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 
 @contextmanager
@@ -15,14 +17,25 @@ def orm_on(url: str, **options: Any) -> Iterator[None]:
     config = environ.Env.db_url_config(url)
     config["OPTIONS"] = {**config.get("OPTIONS", {}), **options}
     handler: Any = connections
-    before, usual = handler.settings["default"], handler._connections
     handler["default"].close()
-    handler.settings["default"] = handler.configure_settings({"default": config})["default"]
-    # Threads live longer than a test, and each keeps the connection that it made first.
-    handler._connections = Local(handler.thread_critical)
-    try:
+    made: list[BaseDatabaseWrapper] = []
+    make = handler.create_connection
+
+    def noted(alias: str) -> BaseDatabaseWrapper:
+        made.append(make(alias))
+        return made[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(handler.settings, "default", handler.configure_settings({"default": config})["default"])
+        patch.setattr(handler, "create_connection", noted)
+        forget_connections(patch)
         yield
-    finally:
-        handler["default"].close()
-        handler.settings["default"] = before
-        handler._connections = usual
+    for wrapper in made:
+        wrapper.inc_thread_sharing()
+        wrapper.close()
+
+
+def forget_connections(patch: pytest.MonkeyPatch) -> None:
+    """Until `patch` is undone, threads connect anew, by the settings as they are now: each keeps what it made first."""
+    handler: Any = connections
+    patch.setattr(handler, "_connections", Local(handler.thread_critical))

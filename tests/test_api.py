@@ -21,6 +21,7 @@ from notifications.api import BODY_MAX_BYTES
 from notifications.database import in_thread
 from notifications.models import Notification, Receipt
 from notifications.unread_index import SETTLE_SECONDS
+from tests.databases import forget_connections
 from tests.servers.process import eventually
 from tests.servers.redis import Redis
 
@@ -345,6 +346,7 @@ def test_nobody(url: str) -> None:
 def test_bad_tokens(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     """Malformed, expired, foreign, refresh: 401 without a look at the database."""
     monkeypatch.setitem(connections.settings["default"], "NAME", "/nowhere/db.sqlite3")
+    forget_connections(monkeypatch)
     good = token_of(alice)
     refresh = RefreshToken()
     refresh["user_id"] = str(alice.pk)
@@ -470,6 +472,7 @@ def test_database_away(api: Client, client: Client, alice: User, monkeypatch: py
     """503, to be repeated, for token and session; nothing of the inside is told."""
     client.force_login(alice)
     monkeypatch.setitem(connections.settings["default"], "NAME", "/nowhere/db.sqlite3")
+    forget_connections(monkeypatch)
     answers = [api.get(LIST), api.get(UNREAD), post(api, {"ids": [str(UUID(int=0))]}), client.get(LIST)]
     for response in answers:
         body = problem(response, 503, "unavailable")

@@ -15,6 +15,7 @@ from django.test.utils import override_settings
 from pytest_django import Settings
 
 from notifications import health, node
+from tests.databases import forget_connections
 from tests.servers.redis import Redis
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,6 +32,7 @@ def as_if_just_started() -> Iterator[None]:
 def away(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take the database away from whoever connects from now on."""
     monkeypatch.setitem(connections.settings["default"], "NAME", "/nowhere/db.sqlite3")
+    forget_connections(monkeypatch)
 
 
 def ready(response: Any) -> Any:
@@ -73,6 +75,7 @@ def test_database_too_slow(client: Client, monkeypatch: pytest.MonkeyPatch, tmp_
         holder.execute("BEGIN EXCLUSIVE")
         holder.execute("CREATE TABLE t (x)")
         monkeypatch.setitem(connections.settings["default"], "NAME", str(path))
+        forget_connections(monkeypatch)
         monkeypatch.setitem(connections.settings["default"]["OPTIONS"], "timeout", 1)
         response = client.get("/readyz")
         holder.execute("ROLLBACK")

@@ -28,6 +28,7 @@ from notifications.database import in_thread
 from notifications.exceptions import Unavailable
 from notifications.models import Notification
 from notifications.protocol.events import Event, Op
+from tests.databases import forget_connections
 from tests.servers.process import aeventually
 
 ROOT = Path(__file__).parent.parent
@@ -164,6 +165,7 @@ async def test_refused_handshakes(uid: str, settings: Settings, monkeypatch: pyt
     good = f"/ws/notifications/?token={tokens.issue(uid, timedelta(minutes=5))}"
     with monkeypatch.context() as patch:
         patch.setitem(connections.settings["default"], "NAME", "/nowhere/db.sqlite3")
+        forget_connections(patch)
         await refused(good)
     await node.current().drain(0)
     await refused(good)
@@ -300,6 +302,7 @@ async def test_database_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is answered `unavailable`."""
     since = Since()
     monkeypatch.setitem(connections.settings["default"], "NAME", "/nowhere/db.sqlite3")
+    forget_connections(monkeypatch)
     with pytest.raises(Unavailable):
         await in_thread(inbox.unread_counts, ["7"])
     assert since("notifications_database_errors_total") == 1
