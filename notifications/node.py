@@ -146,7 +146,7 @@ class Node:
             await asyncio.sleep(unread_index.POLL_SECONDS)
 
     async def _warm(self) -> None:
-        """Fill hashes of the unread index that a change has left void, 40 a second: 1 % of a core."""
+        """Fill hashes of the unread index that a change has left void, at most 40 a second."""
         while True:
             await asyncio.sleep(WARM_SECONDS)
             uids = unread_index.take_cold(WARM_BATCH)
