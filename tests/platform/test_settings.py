@@ -59,7 +59,7 @@ BAD: list[tuple[str, str | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value"), BAD)
+@pytest.mark.parametrize(("name", "value"), BAD, ids=[f"{name}-{number}" for number, (name, _) in enumerate(BAD)])
 def test_a_mistake_is_one_line(name: str, value: str | None) -> None:
     """The process ends with a status, the variable's name and the mend; there is no traceback."""
     done = start("config.serve", {name: value})
