@@ -68,7 +68,7 @@ class Conf:
     redis_urls: tuple[str, ...] = ()
     """The Redis servers of the unread index; several share the uids by hash. Empty: the database answers everything."""
 
-    gather_seconds: float = 0.005
+    gather_seconds: float = 0.02
     """How long the look-ups of opening sockets wait for one another to share one query."""
     publish_queue: int = 10_000
     """Group messages held for the channel layer; past that they are dropped and the tail delivers."""

@@ -11,7 +11,7 @@ V = TypeVar("V")
 
 
 class Gather(Generic[K, V]):
-    """Look up the keys asked for within `seconds` by one call of `many`.
+    """Look up the keys asked for within `seconds`, or while the last look-up ran, by one call of `many`.
 
     `many` takes the distinct keys, at most `size`, and returns a dict with an answer for each; what it raises, every
     asker of that batch gets. One look-up runs at a time, and what is asked for meanwhile shares the next: the more is
@@ -39,8 +39,8 @@ class Gather(Generic[K, V]):
 
     async def _run(self) -> None:
         try:
-            await asyncio.sleep(self._seconds)
             while self._waiting:
+                await asyncio.sleep(self._seconds)
                 await self._look_up({key: self._waiting.pop(key) for key in list(islice(self._waiting, self._size))})
         finally:
             self._task = None

@@ -205,6 +205,10 @@ class Shard:
         )
         self._away_until = 0.0
 
+    def close(self) -> None:
+        """End its connections."""
+        self._client.close()
+
     def run(self, commands: Sequence[Command]) -> list[Any]:
         """An answer for each command, `_FAILED` for what was not done."""
         if not commands:
@@ -236,6 +240,9 @@ def _shards() -> tuple[Shard, ...]:
 @receiver(setting_changed)
 def _forget(*, setting: str, **_: object) -> None:
     if setting == "NOTIFICATIONS":
+        if _shards.cache_info().currsize:
+            for shard in _shards():
+                shard.close()
         _shards.cache_clear()
 
 

@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 SLACK_SECONDS = 2.0
 # Asked so slowly, the database's clock says too little about the present.
 CLOCK_ROUND_TRIP_MAX = 0.5
+# Doubts wait so long for one another: a push to a young connection is not to be seen to wait.
+DOUBT_SECONDS = 0.005
 # Uids looked up in one query when the users of open sockets are checked again.
 RECHECK_BATCH = 500
 
@@ -99,7 +101,7 @@ class Tail:
     async def _settle(self) -> None:
         try:
             while self._doubts:
-                await asyncio.sleep(conf().gather_seconds)
+                await asyncio.sleep(DOUBT_SECONDS)
                 doubts, self._doubts = self._doubts, defaultdict(list)
                 asked = {
                     item_id: {connection.uid for _, connections in entries for connection in connections}

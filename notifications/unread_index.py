@@ -295,6 +295,9 @@ def _shards() -> tuple[Shard, ...]:
 @receiver(setting_changed)
 def _forget(*, setting: str, **_: object) -> None:
     if setting == "NOTIFICATIONS":
+        if _shards.cache_info().currsize:
+            for shard in _shards():
+                shard.close()
         _shards.cache_clear()
 
 

@@ -52,6 +52,10 @@ class Shard:
         )
         self._away_until = 0.0
 
+    def close(self) -> None:
+        """End its connections."""
+        self._client.close()
+
     def state(self) -> ServerState:
         """Ask this server about itself."""
         at = self._client.connection_pool.connection_kwargs

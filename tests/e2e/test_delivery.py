@@ -183,7 +183,8 @@ async def test_nothing_published_while_a_socket_opens_is_lost_or_doubled(deploym
         await asyncio.sleep(0.05)  # spreads the openings over the stream
     ids = await publishing
     for socket in sockets:
-        await socket.wait_item(ids[-1])
+        for item_id in ids:
+            await socket.wait_item(item_id)
         await socket.silent("read")
         assert sorted(socket.items) == ids
         await socket.close()

@@ -88,7 +88,7 @@ def test_nothing_is_migrated_or_created(tmp_path: Path, start_node: Callable[...
     """A production node leaves the database as it is: no table, no demo account."""
     node = start_node(Platform(f"sqlite:///{tmp_path}/empty.sqlite3"))
     data = {"username": "alice", "password": "demo-alice"}
-    assert httpx.post(f"{node.url}/api/token/", json=data).status_code == 500
+    assert httpx.post(f"{node.url}/api/token/", json=data).status_code == 503
     tried = Platform(node.platform.database_url).manage("notify", "7", "--title", "x", check=False)
     assert "no such table" in tried.stderr
 

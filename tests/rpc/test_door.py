@@ -12,7 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import override_settings
 
 import notifications.rpc.methods  # noqa: F401  registers them
-from notifications import clock, publishing, service_keys
+from notifications import bulk, clock, service_keys
 from notifications.models import Notification, ServiceKey
 from notifications.rpc import usage
 from notifications.rpc.registry import METHODS
@@ -151,7 +151,7 @@ async def test_internal_errors_tell_nothing(
         def broken(*_: Any, kind: type[Exception] = kind, **__: Any) -> None:
             raise kind("the database password is swordfish")
 
-        monkeypatch.setattr(publishing, "notify", broken)
+        monkeypatch.setattr(bulk, "send_many", broken)
         response = await billing.post(SEND | {"id": 1, "params": {"uid": "7", "title": "a secret of theirs"}})
         assert json.loads(response.content)["error"] == {"code": -32603, "message": "Internal error"}
         assert b"swordfish" not in response.content
