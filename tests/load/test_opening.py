@@ -80,5 +80,5 @@ def test_a_thousand_opens(site: Several) -> None:
     # A guard that is late on a busy machine leaves a few to the database (`unread_index.TRUST_SECONDS`).
     assert cost["unread"] <= SOCKETS / 50
     assert 0 < cost["users"] <= SOCKETS / 10
-    assert cost["index"] >= SOCKETS / 2
+    assert cost["index"] >= (SOCKETS / 2 if cost["unread"] else SOCKETS)
     assert cost["redis"] <= SOCKETS / 2
