@@ -10,6 +10,7 @@ import signal
 import socket
 import struct
 import time
+from collections import Counter
 from collections.abc import Callable
 
 import httpx
@@ -296,7 +297,7 @@ async def test_refusals_and_openings_leave_no_token_in_the_log(
 async def test_a_second_interrupt_does_not_wait_for_the_drain(
     server: str, platform: Platform, start_node: Callable[..., Node]
 ) -> None:
-    """Ctrl+C twice on uvicorn ends a long drain; Daphne goes on with it. Both end."""
+    """Ctrl+C twice on uvicorn cuts a long drain short; Daphne goes on with it. Both end."""
     node = start_node(platform, server)
     key = platform.jwt_signing_key
     sockets = await asyncio.gather(*(Socket(node.socket_url, mint(i, key)).open() for i in range(200)))
@@ -305,11 +306,14 @@ async def test_a_second_interrupt_does_not_wait_for_the_drain(
     node.signal(signal.SIGINT)
     await sockets[0].wait_type("reconnect")
     node.signal(signal.SIGINT)
-    begun = time.monotonic()
     await asyncio.to_thread(node.wait_ended, 20)
-    assert time.monotonic() - begun < (1.5 if server == "uvicorn" else 10)
-    for each in sockets:
-        await each.wait_closed()
+    codes = Counter([await each.wait_closed() for each in sockets])
+    assert codes.total() == 200
+    if server == "uvicorn":
+        # Those whose moment had not come are told by uvicorn itself.
+        assert codes[1012] > codes[CloseCode.RESTARTING], codes
+    else:
+        assert codes == {CloseCode.RESTARTING: 200}
 
 
 def test_as_many_descriptors_as_the_system_allows() -> None:
