@@ -21,8 +21,10 @@ from notifications.protocol.items import (
     Content,
     Item,
 )
+from notifications.recipients import Recipient
 
 SOURCE_MAX = 100
+AUDIENCE_MAX = 100
 
 
 class Written(models.Model):
@@ -136,12 +138,15 @@ class AnnouncementQuerySet(models.QuerySet["Announcement"]):
     """Announcements by where they are in their life."""
 
     def live(self, now: datetime) -> "AnnouncementQuerySet":
-        """Published, begun, neither ended nor withdrawn: in everyone's inbox."""
+        """Published, begun, neither ended nor withdrawn: in the inboxes of its audience."""
         return self.filter(live_at__lte=now, ends_at__gt=now, withdrawn_at__isnull=True)
 
 
 class Announcement(Written):
-    """One stored item addressed to everyone, composed by staff or a service, with a window of validity.
+    """One stored item addressed to everyone or an audience, by staff or a service, with a window of validity.
+
+    `audience` is `everyone`, `listed` (the uids that staff gave) or the name of one that the platform registered. But
+    for everyone, each uid is a `Recipient`, so that who is in it need not be asked again while the item is delivered.
 
     `item_id` is the id that users see. It is given on publishing, as a UUIDv7 of the moment the announcement goes live,
     so that inboxes sort by time however long the draft lay; published at creation, it equals `id`.
@@ -156,6 +161,9 @@ class Announcement(Written):
         ENDED = "ended", _("ended")
         WITHDRAWN = "withdrawn", _("withdrawn")
 
+    EVERYONE = "everyone"
+    LISTED = "listed"
+
     id = models.UUIDField(primary_key=True, default=clock.new_id, editable=False)
     item_id = models.UUIDField(unique=True, null=True, editable=False)
     starts_at = models.DateTimeField(_("starts"), null=True, blank=True, help_text=_("Empty: when published."))
@@ -163,6 +171,9 @@ class Announcement(Written):
     late_join = models.BooleanField(
         _("late joiners too"), default=True, help_text=_("Also for users who join after it went live.")
     )
+    audience = models.CharField(_("audience"), max_length=AUDIENCE_MAX, default=EVERYONE, db_default=EVERYONE)
+    # When its recipients were last looked up, or changed by hand.
+    enrolled_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(_("created"), default=clock.now, editable=False)
     created_by = models.CharField(_("composed by"), max_length=UID_MAX, blank=True, default="", editable=False)
     edited_by = models.JSONField(_("written by"), default=list, editable=False)  # uids of all who wrote in the draft
@@ -217,12 +228,13 @@ class Announcement(Written):
         return self.status_at(clock.now())
 
     def item(self, read_at: datetime | None = None) -> Item:
-        """The entry that it is in every inbox; only for what has been published."""
+        """The entry that it is in the inboxes of its audience; only for what has been published."""
         if self.item_id is None or self.live_at is None:
             raise ValueError("a draft is in nobody's inbox")
         return Item(
             id=self.item_id,
-            audience="everyone",
+            # Not "everyone" where others have not got it.
+            audience="everyone" if self.audience == self.EVERYONE else "user",
             content=self.content(),
             created_at=self.live_at,
             expires_at=self.ends_at,
@@ -383,6 +395,7 @@ __all__ = [
     "NodeReport",
     "Notification",
     "Receipt",
+    "Recipient",
     "ServiceKey",
     "Unindexed",
     "database_now",
