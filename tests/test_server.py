@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from notifications import server as node_server
+from notifications.protocol.frames import CloseCode
 from tests.servers.node import Business, Node, Platform
 from tests.servers.process import HOST
 from tests.servers.sockets import Refused, Socket, mint
@@ -117,7 +118,7 @@ async def test_sigterm_sends_every_socket_away(
         assert await each.wait_closed() == 4200
         promised = each.moment_of(lambda f: f["type"] == "reconnect") + each.of_type("reconnect")[0]["after_ms"] / 1000
         assert promised - 0.5 <= each.closed_at <= promised + 1
-    node.wait_ended(10)
+    assert node.wait_ended(10) == 0
 
 
 @BOTH
