@@ -1,16 +1,20 @@
 """Access tokens: who a bearer is. JWTs by simplejwt's backends, with the project's own `SIMPLE_JWT` settings."""
 
+import json
 import logging
 import time
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from asgiref.sync import sync_to_async
 from django.core.signals import setting_changed
 from django.dispatch import receiver
-from jwt import PyJWKClient, PyJWKClientError, PyJWTError
+from jwt import PyJWKClient, PyJWKClientError, PyJWKSet, PyJWTError
 from rest_framework_simplejwt import settings as simplejwt
 from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import TokenBackendError
@@ -95,10 +99,16 @@ def _claims(payload: dict[str, Any]) -> Claims:
 
 
 class KeySet(PyJWKClient):
-    """The keys at a JWKS address. While their server is away those it gave last stay good."""
+    """The keys at a JWKS address, or in a file (`file:///...`). While they cannot be had the last ones stay good."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(url, timeout=JWKS_TIMEOUT, cooldown_duration=JWKS_COOLDOWN)
+        parts = urlsplit(url)
+        self._file = Path(url2pathname(parts.path)) if parts.scheme == "file" else None
+        # PyJWT refuses file addresses, since a token could name one; but this one its operator has set.
+        super().__init__(
+            "http://localhost" if self._file else url, timeout=JWKS_TIMEOUT, cooldown_duration=JWKS_COOLDOWN
+        )
+        self.uri = url
         self._last: Any = None
         self._asked_at = float("-inf")
 
@@ -107,13 +117,22 @@ class KeySet(PyJWKClient):
         if time.monotonic() - self._asked_at >= JWKS_COOLDOWN:
             self._asked_at = time.monotonic()
             try:
-                self._last = super().fetch_data()
+                self._last = super().fetch_data() if self._file is None else _read(self._file)
             except (PyJWTError, ValueError, OSError) as error:
                 # Also an answer that is no JSON, or holds no key.
                 logger.warning("the keys at %s could not be fetched (%s)", self.uri, type(error).__name__)
         if self._last is None:
             raise PyJWKClientError("no keys")
         return self._last
+
+
+def _read(file: Path) -> Any:
+    document = json.loads(file.read_bytes())
+    if not isinstance(document, dict):
+        raise PyJWKClientError("no JSON object")
+    # Raises where it holds no usable key: then those before stay good.
+    PyJWKSet.from_dict(document)
+    return document
 
 
 @lru_cache(maxsize=1)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -346,3 +347,30 @@ def test_a_key_server_that_is_away(key_server: KeyServer, later: Callable[[float
     key_server.broken = broken
     later(3_600)
     assert verify(by_kid("one", RSA_KEY)).uid == "7"
+
+
+def test_keys_in_a_file(tmp_path: Path, later: Callable[[float], None]) -> None:
+    """Read once and kept; read anew when a token names another key; what is no key set leaves those before good."""
+    server = KeyServer()
+    server.close()
+    server.keys = {"one": RSA_KEY, "two": EC_KEY}
+    file = tmp_path / "key set.json"
+    file.write_bytes(server.document())
+    extra = [JWTKey(algorithm, jwks_url=file.as_uri()) for algorithm in ("RS256", "ES256")]
+    with configured(extra=extra, ALGORITHM="RS256", SIGNING_KEY="", VERIFYING_KEY="", JWK_URL=None):
+        assert verify(by_kid("one", RSA_KEY)).uid == verify(by_kid("two", EC_KEY)).uid == "7"
+        server.keys = {"three": OTHER_RSA_KEY}
+        file.write_bytes(server.document())
+        later(tokens.JWKS_COOLDOWN + 1)
+        assert verify(by_kid("three", OTHER_RSA_KEY)).uid == "7"
+        with pytest.raises(TokenRefused):
+            verify(by_kid("one", RSA_KEY))
+        for broken in (b"", b"<html>", b"[]", b'{"keys":[]}'):
+            file.write_bytes(broken)
+            later(3_600)
+            assert verify(by_kid("three", OTHER_RSA_KEY)).uid == "7"
+        file.unlink()
+        later(3_600)
+        assert verify(by_kid("three", OTHER_RSA_KEY)).uid == "7"
+        with pytest.raises(TokenRefused):
+            verify(mint("7", KEY))

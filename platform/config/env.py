@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
@@ -121,7 +122,7 @@ def _jwt(get: Any, variables: Mapping[str, str], secret_key: str, lines: list[st
     if previous and not variables.get("JWT_SIGNING_KEY", "").strip():
         lines.append("JWT_SIGNING_KEY_PREVIOUS is set without JWT_SIGNING_KEY; unset it, or set both")
     public_key, algorithm = get("JWT_PUBLIC_KEY", _public_key, ("", "HS256"))
-    jwks_url: str = get("JWT_JWKS_URL", _http_url, "")
+    jwks_url: str = get("JWT_JWKS_URL", _key_set, "")
     return Jwt(
         algorithm="RS256" if jwks_url else algorithm,
         signing_key=signing_key,
@@ -162,9 +163,13 @@ def _public_key(raw: str) -> tuple[str, str]:
     raise _Wrong(f"is a key of another kind; {mend}")
 
 
-def _http_url(raw: str) -> str:
-    if urlsplit(raw).scheme not in ("https", "http") or not urlsplit(raw).hostname:
-        raise _Wrong(f"is {raw!r}; write an address such as https://login.example.org/jwks.json")
+def _key_set(raw: str) -> str:
+    parts = urlsplit(raw)
+    if parts.scheme == "file" and not parts.netloc and Path(url2pathname(parts.path)).is_file():
+        return raw
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        mend = "write an address such as https://login.example.org/jwks.json, or file:///run/jwks.json, which is there"
+        raise _Wrong(f"is {raw!r}; {mend}")
     return raw
 
 

@@ -127,9 +127,12 @@ AUTH_PASSWORD_VALIDATORS = [
 
 SIMPLE_JWT: dict[str, Any] = {
     "ALGORITHM": env.jwt.algorithm,
+# simplejwt asks addresses alone; a key set in a file is among the further keys below.
+_jwks_address = env.jwt.jwks_url if not env.jwt.jwks_url.startswith("file:") else ""
+
     "SIGNING_KEY": env.jwt.signing_key,
     "VERIFYING_KEY": env.jwt.public_key,
-    "JWK_URL": env.jwt.jwks_url or None,
+    "JWK_URL": _jwks_address or None,
     "AUDIENCE": env.jwt.audience,
     "ISSUER": env.jwt.issuer,
 }
@@ -150,6 +153,8 @@ if env.jwt.jwks_url:
     _extra_keys.append(JWTKey("ES256", jwks_url=env.jwt.jwks_url))
 
 NOTIFICATIONS: dict[str, Any] = {
+    if not _jwks_address:
+        _extra_keys.append(JWTKey("RS256", jwks_url=env.jwt.jwks_url))
     "ALLOWED_ORIGINS": env.allowed_origins,
     "STANDALONE": env.standalone,
     "REDIS_URLS": env.redis_urls,

@@ -170,6 +170,15 @@ def test_jwt_jwks_url() -> None:
     assert refused(JWT_SIGNING_KEY="", JWT_JWKS_URL="login.example.org")[0].startswith("JWT_JWKS_URL is ")
 
 
+def test_jwt_jwks_file(tmp_path: Path) -> None:
+    """A key set may also lie in a file, which is there."""
+    file = tmp_path / "a key set.json"
+    file.touch()
+    assert good(JWT_SIGNING_KEY="", JWT_JWKS_URL=file.as_uri()).jwt.jwks_url == file.as_uri()
+    for wrong in ((tmp_path / "nothing.json").as_uri(), tmp_path.as_uri(), f"file://host{file}", str(file)):
+        assert refused(JWT_SIGNING_KEY="", JWT_JWKS_URL=wrong)[0].startswith("JWT_JWKS_URL is ")
+
+
 def test_jwt_keys_of_two_kinds() -> None:
     """Two ways to verify at once are a mistake, not a choice made in silence."""
     assert refused(JWT_JWKS_URL="https://a.org/jwks") == [

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -119,3 +120,13 @@ def test_jwt_settings_reach_simplejwt() -> None:
     keys = settings_with("SIMPLE_JWT", "NOTIFICATIONS", JWT_SIGNING_KEY="", JWT_JWKS_URL="https://login.example.org/k")
     assert (keys["SIMPLE_JWT"]["ALGORITHM"], keys["SIMPLE_JWT"]["JWK_URL"]) == ("RS256", "https://login.example.org/k")
     assert "ES256" in str(keys["NOTIFICATIONS"]["JWT_EXTRA_KEYS"])
+
+
+def test_a_key_set_in_a_file_is_the_apps_to_read(tmp_path: Path) -> None:
+    """Simplejwt would refuse its address at import: it stands among the further keys, for both algorithms."""
+    file = tmp_path / "keys.json"
+    file.touch()
+    found = settings_with("SIMPLE_JWT", "NOTIFICATIONS", JWT_SIGNING_KEY="", JWT_JWKS_URL=file.as_uri())
+    assert found["SIMPLE_JWT"]["JWK_URL"] is None
+    keys = str(found["NOTIFICATIONS"]["JWT_EXTRA_KEYS"])
+    assert all(text in keys for text in ("ES256", "RS256", file.as_uri()))
