@@ -11,7 +11,7 @@ from typing import Any
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 
-from notifications import clock, inbox, metrics, node, replay
+from notifications import clock, inbox, log_ids, metrics, node, replay
 from notifications.conf import conf
 from notifications.connection import Connection
 from notifications.database import in_thread
@@ -90,6 +90,7 @@ class NotificationConsumer(AsyncWebsocketConsumer):
             on_resync=self._resync,
             abort=self.scope.get("extensions", {}).get("notifications.abort"),
         )
+        log_ids.connection_id.set(self._connection.id)
         self._connection.next_ping += conf().heartbeat_interval
         metrics.opens.inc()
         self._do(self._open)

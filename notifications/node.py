@@ -5,6 +5,7 @@ import logging
 import random
 import time
 from contextlib import suppress
+from contextvars import Context
 from math import ceil
 from weakref import WeakKeyDictionary
 
@@ -222,7 +223,8 @@ def current() -> Node:
     node = _nodes.get(loop)
     if node is None:
         node = _nodes[loop] = Node()
-        node.start()
+        # Not in the context of whoever came first: what the tasks log belongs to no request and no connection.
+        Context().run(node.start)
     return node
 
 

@@ -10,13 +10,15 @@ import resource
 import socket
 import time
 from asyncio import TimerHandle, Transport
+from threading import Thread
+from types import FrameType
 from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from notifications import node
+from notifications import node, unread_index
 from notifications.conf import conf
 
 logger = logging.getLogger(__name__)
@@ -42,6 +44,8 @@ SPARE_DESCRIPTORS = 200
 def run(application: Any, *, server: str, host: str, port: int) -> None:
     """Serve `application` on `host` and `port` by "uvicorn" or "daphne" until SIGTERM or SIGINT, then drain."""
     raise_descriptor_limit()
+    # Beside the start: a Redis that is away answers late.
+    Thread(target=warn_of_eviction, name="notifications-eviction", daemon=True).start()
     {"uvicorn": _run_uvicorn, "daphne": _run_daphne}[server](application, host, port)
 
 
@@ -52,6 +56,15 @@ def raise_descriptor_limit() -> int:
     sockets = hard - SPARE_DESCRIPTORS
     logger.info("up to %d sockets (open files limit %d)", sockets, hard)
     return sockets
+
+
+def warn_of_eviction() -> None:
+    """Log a warning for each Redis that would drop the index or groups when it is full."""
+    for state in unread_index.server_states():
+        if state.maxmemory_policy not in ("", "noeviction"):
+            logger.warning(
+                "Redis at %s evicts (%s): set its maxmemory-policy to noeviction", state.address, state.maxmemory_policy
+            )
 
 
 class AbortableProtocol(WebSocketsSansIOProtocol):
@@ -170,6 +183,12 @@ class _UvicornServer(uvicorn.Server):
             await asyncio.sleep(0.05)
         await super().shutdown(sockets)
         await node.stop()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop."""
+        super().handle_exit(sig, frame)
+        # Kept, the signal would be raised once more at the end: a process that has drained would seem to be killed.
+        self._captured_signals.clear()
 
     def _sockets(self) -> bool:
         return any(isinstance(connection, AbortableProtocol) for connection in self.server_state.connections)

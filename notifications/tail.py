@@ -64,8 +64,11 @@ class Tail:
             try:
                 await self.look()
                 await self._recheck()
-            except Exception:
-                logger.warning("tail: the database could not be read", exc_info=True)
+            except Exception as error:
+                # There is a look a second for as long as the database is away: a line each, and no more.
+                cause = " ".join(str(error.__cause__ or error).split())[:200]
+                logger.warning("tail: the database could not be read (%s)", cause)
+                logger.debug("tail: in full", exc_info=True)
             # From one beginning to the next, so that a slow look does not make items later than they need be; but a
             # database that takes longer than the interval is left alone for a while.
             interval = conf().tail_interval

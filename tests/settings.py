@@ -11,6 +11,7 @@ os.environ.update(
     ALLOWED_ORIGINS="http://testserver,http://127.0.0.1,http://localhost",
     PLAIN_HTTP="1",
     DEMO_PAYMENTS="1",
+    LOG_FORMAT="line",
 )
 # What a developer's shell has set for `make run` must not change what the tests see.
 for name in ("DATABASE_URL", "REDIS_URL", "DEBUG", "STANDALONE", "JWT_AUDIENCE", "JWT_ISSUER", "WALLET_CALLBACK_KEY"):

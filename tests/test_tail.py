@@ -283,11 +283,14 @@ async def test_a_look_that_fails_is_made_up_for(
 
     monkeypatch.setattr(looking, "_changes", changes)
     running = asyncio.ensure_future(looking.run())
-    await aeventually(lambda: "could not be read" in caplog.text)
+    caplog.set_level("INFO")
+    await aeventually(lambda: "could not be read (away)" in caplog.text)
+    # It may be so for hours: one line each time.
+    assert "Traceback" not in caplog.text
     await _notify()
     away = False
-    await aeventually(lambda: peer.titles == ["x"], 5)
-    assert 0 <= looking.age < 5
+    await aeventually(lambda: peer.titles == ["x"])
+    assert 0 <= looking.age < 20
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 

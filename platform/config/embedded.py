@@ -31,6 +31,7 @@ def fill_in(variables: MutableMapping[str, str], var: Path, port: int) -> None:
     variables.setdefault("ALLOWED_ORIGINS", f"http://{HOST}:{port},http://localhost:{port}")
     variables.setdefault("PLAIN_HTTP", "1")
     variables.setdefault("DEMO_PAYMENTS", "1")
+    variables.setdefault("LOG_FORMAT", "line")
 
 
 def fill_in_beside_run(variables: MutableMapping[str, str], var: Path) -> None:

@@ -22,6 +22,7 @@ T = TypeVar("T")
 # 256 bits, what HS256 asks of its key (RFC 7518 section 3.2).
 MIN_KEY_BYTES = 32
 MAKE_KEY = """make one with: python -c "import secrets; print(secrets.token_urlsafe(48))\""""
+LOG_FORMATS = ("json", "line")
 JWT_KEYS = ("JWT_SIGNING_KEY", "JWT_PUBLIC_KEY", "JWT_JWKS_URL")
 
 
@@ -48,6 +49,8 @@ class Environment:
     standalone: bool
     plain_http: bool
     demo_payments: bool
+    log_format: str
+    channel_encryption_keys: list[str] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,8 @@ def read(variables: Mapping[str, str], var: Path) -> Environment:
         standalone=flag("STANDALONE"),
         plain_http=flag("PLAIN_HTTP"),
         demo_payments=flag("DEMO_PAYMENTS"),
+        log_format=get("LOG_FORMAT", _log_format, "json"),
+        channel_encryption_keys=get("CHANNEL_ENCRYPTION_KEYS", _keys, []),
     )
     if lines:
         raise BadEnvironment(lines)
@@ -140,6 +145,16 @@ def _flag(raw: str) -> bool:
     if raw.lower() in ("0", "false", "no", "off"):
         return False
     raise _Wrong(f"is {raw!r}; set it to 1 or 0")
+
+
+def _log_format(raw: str) -> str:
+    if raw not in LOG_FORMATS:
+        raise _Wrong(f"is {raw!r}; set it to {' or '.join(LOG_FORMATS)}")
+    return raw
+
+
+def _keys(raw: str) -> list[str]:
+    return [_key(key) for key in _list(raw)]
 
 
 def _key(raw: str) -> str:

@@ -1,7 +1,12 @@
-"""Logging: to standard error, one line a record, without what must never be kept."""
+"""Logging: to standard error, one line a record, without what must never be kept.
 
+In production a line is a JSON object, for whatever collects logs; where people read them it is a line of text.
+"""
+
+import json
 import logging
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 # uvicorn logs every WebSocket with its query string, at INFO and whatever --no-access-log says; tracebacks quote URLs.
@@ -27,8 +32,32 @@ class RedactingFormatter(logging.Formatter):
         return redact(super().format(record))
 
 
-def logging_config(level: str) -> dict[str, Any]:
-    """A `LOGGING` for everything that runs here: our loggers, Django's and the servers' own."""
+class JSONFormatter(logging.Formatter):
+    """Formats a record as one line of JSON, each of its texts redacted.
+
+    `time`, `level`, `logger`, `message` and `pid`; `request` and `connection` where it belongs to one; `status` of an
+    HTTP answer that Django remarks on; `traceback`.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The finished line."""
+        entry = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": redact(record.getMessage()),
+            "pid": record.process,
+            "request": getattr(record, "request_id", ""),
+            "connection": getattr(record, "connection_id", ""),
+            "status": getattr(record, "status_code", None),
+            "traceback": redact(self.formatException(record.exc_info)) if record.exc_info else None,
+        }
+        # A surrogate alone cannot be written to a stream: escapes can.
+        return json.dumps({name: value for name, value in entry.items() if value not in ("", None)})
+
+
+def logging_config(level: str, form: str = "line") -> dict[str, Any]:
+    """A `LOGGING` for everything that runs here: our loggers, Django's and the servers' own; `form` json or line."""
     to_console = {"handlers": ["console"], "level": level, "propagate": False}
     return {
         "version": 1,
@@ -37,9 +66,11 @@ def logging_config(level: str) -> dict[str, Any]:
             "line": {
                 "()": "config.logs.RedactingFormatter",
                 "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
-            }
+            },
+            "json": {"()": "config.logs.JSONFormatter"},
         },
-        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "filters": {"ids": {"()": "notifications.log_ids.WithIds"}},
+        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": form, "filters": ["ids"]}},
         "root": {"handlers": ["console"], "level": level},
         # Named because they come with handlers of their own, which would print unredacted.
         "loggers": {

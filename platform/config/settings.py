@@ -101,7 +101,9 @@ if env.redis_urls:
                         "retry": Retry(ExponentialWithJitterBackoff(base=0.1, cap=2), retries=3),
                     }
                     for url in env.redis_urls
-                ]
+                ],
+                # The first encrypts, each decrypts: a new one is added behind, then moved to the front.
+                "symmetric_encryption_keys": env.channel_encryption_keys,
             },
         }
     }
@@ -125,11 +127,11 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "accounts.connections.OpenConnectionsValidator"},
 ]
 
-SIMPLE_JWT: dict[str, Any] = {
-    "ALGORITHM": env.jwt.algorithm,
 # simplejwt asks addresses alone; a key set in a file is among the further keys below.
 _jwks_address = env.jwt.jwks_url if not env.jwt.jwks_url.startswith("file:") else ""
 
+SIMPLE_JWT: dict[str, Any] = {
+    "ALGORITHM": env.jwt.algorithm,
     "SIGNING_KEY": env.jwt.signing_key,
     "VERIFYING_KEY": env.jwt.public_key,
     "JWK_URL": _jwks_address or None,
@@ -151,10 +153,10 @@ if env.jwt.previous_signing_key:
 if env.jwt.jwks_url:
     # A key set may hold both kinds; each is verified by its own algorithm alone.
     _extra_keys.append(JWTKey("ES256", jwks_url=env.jwt.jwks_url))
-
-NOTIFICATIONS: dict[str, Any] = {
     if not _jwks_address:
         _extra_keys.append(JWTKey("RS256", jwks_url=env.jwt.jwks_url))
+
+NOTIFICATIONS: dict[str, Any] = {
     "ALLOWED_ORIGINS": env.allowed_origins,
     "STANDALONE": env.standalone,
     "REDIS_URLS": env.redis_urls,
@@ -220,4 +222,4 @@ SILENCED_SYSTEM_CHECKS = [
     "security.W021",
 ]
 
-LOGGING = logging_config("INFO")
+LOGGING = logging_config("INFO", env.log_format)

@@ -24,7 +24,7 @@ def test_fill_in_makes_a_good_environment(tmp_path: Path) -> None:
     fill_in(variables, tmp_path / "var", 8123)
     found = read(variables, tmp_path / "var")
     assert found.allowed_origins == ["http://127.0.0.1:8123", "http://localhost:8123"]
-    assert (found.debug, found.plain_http, found.demo_payments) == (False, True, True)
+    assert (found.debug, found.plain_http, found.demo_payments, found.log_format) == (False, True, True, "line")
     again: dict[str, str] = {}
     fill_in(again, tmp_path / "var", 8123)
     assert again == variables

@@ -207,3 +207,20 @@ def test_database_of_postgresql() -> None:
     assert found["OPTIONS"]["pool"]["reconnect_timeout"] <= 2
     other = good(DATABASE_URL="postgres://u@db/push?options=-c%20statement_timeout%3D0").database
     assert other["OPTIONS"]["options"] == "-c statement_timeout=0"
+
+
+def test_log_format() -> None:
+    """JSON unless lines are asked for; there is no third."""
+    assert good().log_format == "json"
+    assert good(LOG_FORMAT="line").log_format == "line"
+    (line,) = refused(LOG_FORMAT="xml")
+    assert line == "LOG_FORMAT is 'xml'; set it to json or line"
+
+
+def test_channel_encryption_keys() -> None:
+    """None, or several, each long enough; no line of a refusal repeats one."""
+    assert good().channel_encryption_keys == []
+    assert good(CHANNEL_ENCRYPTION_KEYS=f"{KEY},{'o' * 32}").channel_encryption_keys == [KEY, "o" * 32]
+    (line,) = refused(CHANNEL_ENCRYPTION_KEYS=f"{KEY},too-short")
+    assert line.startswith("CHANNEL_ENCRYPTION_KEYS is shorter than 32 bytes")
+    assert "too-short" not in line

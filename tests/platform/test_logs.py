@@ -1,11 +1,18 @@
 """`config.logs`: what must never be logged is not."""
 
+import json
 import logging
 import logging.config
+from collections.abc import Callable
+from typing import Any
 
+import httpx
 import pytest
 
-from config.logs import RedactingFormatter, logging_config, redact
+from config.logs import JSONFormatter, RedactingFormatter, logging_config, redact
+from tests.servers.node import Node, Platform
+from tests.servers.process import eventually
+from tests.servers.sockets import Socket, mint
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiNyJ9.c2lnbmF0dXJl"
 
@@ -54,3 +61,67 @@ def test_every_logger_redacts(name: str, capsys: pytest.CaptureFixture[str]) -> 
     said = capsys.readouterr().err
     assert said.count("/ws/") == 1
     assert "token" not in said
+
+
+def record(message: str, **more: Any) -> logging.LogRecord:
+    """A record as loggers make them, with further attributes."""
+    made = logging.LogRecord("x", logging.WARNING, __file__, 1, message, (), None)
+    vars(made).update(more)
+    return made
+
+
+def test_a_line_of_json() -> None:
+    """What is always there, and what is only where it says something; a line is one line whatever it quotes."""
+    line = JSONFormatter().format(record('a\nb "c" \ud800', request_id="r1", connection_id="c1", status_code=404))
+    assert "\n" not in line
+    found = json.loads(line)
+    assert found.pop("time").endswith("+00:00")
+    assert found.pop("pid") > 0
+    assert found.pop("message") == 'a\nb "c" \ud800'
+    assert found == {"level": "WARNING", "logger": "x", "request": "r1", "connection": "c1", "status": 404}
+    assert set(json.loads(JSONFormatter().format(record("x")))) == {"time", "pid", "level", "logger", "message"}
+
+
+def test_json_is_redacted() -> None:
+    """Message and traceback, and it stays JSON."""
+    made = record(f'"/ws/?token={JWT}" Bearer {JWT}')
+    try:
+        raise ValueError(f'bad "{JWT}"')
+    except ValueError as error:
+        made.exc_info = (ValueError, error, error.__traceback__)
+    line = JSONFormatter().format(made)
+    assert JWT not in line
+    assert 'ValueError: bad "***"' in json.loads(line)["traceback"]
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("server", ["uvicorn", "daphne"])
+async def test_a_node_logs_json_with_ids(server: str, sqlite_url: str, start_node: Callable[..., Node]) -> None:
+    """Every line is an object; those of a request have its id, the proxy's or a new one, and the answer tells it."""
+    platform = Platform(sqlite_url, standalone=True)
+    node = start_node(platform, server)
+    async with httpx.AsyncClient(base_url=node.url) as http:
+        given = (await http.get("/nowhere/?q=canary", headers={"X-Request-ID": "from-the-proxy"})).headers
+        made = (await http.get("/nowhere/")).headers["x-request-id"]
+        forged = (await http.get("/nowhere/", headers={"X-Request-ID": 'x" level="CRITICAL'})).headers["x-request-id"]
+    assert given["x-request-id"] == "from-the-proxy"
+    assert made != forged
+    with pytest.raises(Exception, match="refused"):
+        await Socket(node.socket_url, "no.good.token", headers=[("X-Request-ID", "a-handshake")]).open()
+    async with Socket(node.socket_url, mint("7", platform.jwt_signing_key)) as socket:
+        await socket.ready()
+    node.stop()
+    lines = [json.loads(line) for line in node.log.splitlines()]
+    missing = [line["request"] for line in lines if line["message"] == "Not Found: /nowhere/"]
+    assert missing == ["from-the-proxy", made, forged]
+    assert [line["request"] for line in lines if line["message"].startswith("handshake refused")] == ["a-handshake"]
+    assert not [line for line in lines if "connection" in line and line["logger"] != "notifications.consumers"]
+    assert "canary" not in node.log
+
+
+@pytest.mark.server
+def test_lines_for_people(sqlite_url: str, start_node: Callable[..., Node]) -> None:
+    """`LOG_FORMAT=line` on a node; commands print them whatever is set up for nodes."""
+    node = start_node(Platform(sqlite_url, extra={"LOG_FORMAT": "line"}))
+    httpx.get(f"{node.url}/nowhere/")
+    assert " WARNING django.request: Not Found: /nowhere/" in eventually(lambda: "Not Found" in node.log and node.log)
