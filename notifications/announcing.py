@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from notifications import clock, unread_index
+from notifications import audiences, clock, unread_index
 from notifications.accepting import Accepted, checked, columns, said, wrong_moment
 from notifications.channel_layer import publisher
 from notifications.conf import conf
@@ -96,9 +96,9 @@ def announce(
 
 
 def publish_announcement(announcement_id: UUID, *, by: str = "") -> bool:
-    """Publish a draft: at its start it is in everyone's inbox. False if it already was published or withdrawn.
+    """Publish a draft: at its start it is in the inboxes of its audience, who is looked up now.
 
-    Raises `NotFound`, or `InvalidContent` where its end has passed.
+    False if it already was published or withdrawn. Raises `NotFound`, or `InvalidContent` where its end has passed.
     """
     with available(), transaction.atomic():
         announcement = Announcement.objects.select_for_update().filter(pk=announcement_id).first()
@@ -117,7 +117,9 @@ def publish_announcement(announcement_id: UUID, *, by: str = "") -> bool:
             "live_at": live_at,
             "published_at": now,
             "published_by": by,
+            "enrolled_at": now,
         }
+        audiences.enrol(announcement)
         change = unread_index.EveryonesChange()
         Announcement.objects.filter(pk=announcement.pk).update(**changed, changed_at=Now())
         transaction.on_commit(change.done, robust=True)
@@ -125,7 +127,7 @@ def publish_announcement(announcement_id: UUID, *, by: str = "") -> bool:
             setattr(announcement, name, value)
         if live_at <= now:
             item = announcement.item()
-            event = Event(Op.CREATED, None, (item.id,), head=encode(item))
+            event = Event(Op.CREATED, None, (item.id,), head=encode(item), narrow=_narrow(announcement))
             transaction.on_commit(lambda: publisher.put(event), robust=True)
     return True
 
@@ -147,9 +149,7 @@ def withdraw_announcement(announcement_id: UUID, *, source: str | None = None) -
         change = unread_index.EveryonesChange()
         Announcement.objects.filter(pk=announcement.pk).update(withdrawn_at=clock.now(), changed_at=Now())
         transaction.on_commit(change.done, robust=True)
-        item_id = announcement.item_id
-        if item_id is not None:
-            transaction.on_commit(lambda: publisher.put(Event(Op.RETRACTED, None, (item_id,))), robust=True)
+        _take_away(announcement)
     return True
 
 
@@ -178,14 +178,23 @@ def end_announcement(announcement_id: UUID, at: datetime | None = None) -> bool:
         change = unread_index.EveryonesChange()
         Announcement.objects.filter(pk=announcement.pk).update(ends_at=end, changed_at=Now())
         transaction.on_commit(change.done, robust=True)
-        item_id = announcement.item_id
-        if end <= now and item_id is not None:
-            transaction.on_commit(lambda: publisher.put(Event(Op.RETRACTED, None, (item_id,))), robust=True)
+        if end <= now:
+            _take_away(announcement)
     return True
 
 
 # Runs the very same code in a worker thread.
 aannounce = database_sync_to_async(announce, thread_sensitive=False)
+
+
+def _narrow(announcement: Announcement) -> bool:
+    return announcement.audience != Announcement.EVERYONE
+
+
+def _take_away(announcement: Announcement) -> None:
+    if announcement.item_id is not None:
+        event = Event(Op.RETRACTED, None, (announcement.item_id,), narrow=_narrow(announcement))
+        transaction.on_commit(lambda: publisher.put(event), robust=True)
 
 
 def _end_problem(begin: datetime, end: datetime) -> dict[str, Any] | None:

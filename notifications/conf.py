@@ -43,7 +43,8 @@ class Conf:
     token_warning: float = 60.0
     """How long before a token's expiry the socket is told `token_expiring`."""
     recheck_interval: float = 60.0
-    """How often the users of open sockets are looked up again (a ban written straight to the database)."""
+    """How often the user table is looked at anew: for the users of open sockets (a ban written straight to the
+    database), and for who has come into the audience of an announcement."""
 
     max_frame_bytes: int = 8 * 1024
     frames_per_minute: int = 120

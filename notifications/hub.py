@@ -75,7 +75,8 @@ class Hub:
     """All live connections of one process.
 
     `settle(event, connections)` is asked, instead of pushing, where an item may already have been read before a young
-    connection opened; it looks at the database and calls `push` for those who have still to get it.
+    connection opened, or is narrow; it looks at the database and calls `push` for those who have still to get it, and
+    `tell` for those from whom it goes.
     """
 
     def __init__(self) -> None:
@@ -209,6 +210,14 @@ class Hub:
             self.delivered.note(event.ids)
         _count(event, sent)
 
+    def tell(self, event: Event, uids: Iterable[str]) -> None:
+        """Tell connections of these uids that an item of theirs is gone."""
+        texts: dict[int, str] = {}
+        for uid in uids:
+            user = self.users.get(uid)
+            if user is not None:
+                self._tell(event, user, user.connections, texts)
+
     def resync(self, connection: Connection) -> None:
         """Send a connection its inbox anew; one that is being replayed right now, after that."""
         if connection.opening:
@@ -277,7 +286,7 @@ class Hub:
             elif user.horizon_passes(event.ids):
                 # One of those that the replay only counted, or one committed late: in either case no news to pop up.
                 self.resync(connection)
-            elif made_ms <= connection.snapshot_ms + DOUBT_MS:
+            elif event.narrow or made_ms <= connection.snapshot_ms + DOUBT_MS:
                 doubtful.append(connection)
             else:
                 if text is None:
@@ -331,6 +340,9 @@ class Hub:
             self._broadcasting = None
 
     async def _to_everyone(self, event: Event) -> None:
+        if event.narrow:
+            self.settle(event, list(self.connections()))
+            return
         texts: dict[int, str] = {}
         done = sent = 0
         for uid, user in list(self.users.items()):

@@ -7,12 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from notifications import clock, metrics, replay, unread_index, users
 from notifications.channel_layer import publisher
-from notifications.models import Announcement, Notification, Receipt
+from notifications.models import Announcement, Notification, Receipt, Recipient
 from notifications.protocol.events import IDS_MAX, Event, Op
 from notifications.protocol.items import Item
 
@@ -231,8 +231,11 @@ def _chunks(ids: list[UUID]) -> Iterable[list[UUID]]:
 
 
 def _visible_announcements(uid: str, now: datetime) -> QuerySet[Announcement]:
-    live = Announcement.objects.live(now)
-    if not live.filter(late_join=False).exists():
+    own = Exists(Recipient.objects.filter(announcement=OuterRef("pk"), uid=uid))
+    live = Announcement.objects.live(now).filter(Q(audience=Announcement.EVERYONE) | own)
+    timely = live.filter(audience=Announcement.EVERYONE, late_join=False)
+    if not timely.exists():
         return live
     since = users.joined([uid]).get(uid)
-    return live if since is None else live.exclude(late_join=False, live_at__lt=since)
+    late = Q(audience=Announcement.EVERYONE, late_join=False, live_at__lt=since)
+    return live if since is None else live.exclude(late)

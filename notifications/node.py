@@ -6,12 +6,13 @@ import random
 import time
 from contextlib import suppress
 from contextvars import Context
+from datetime import timedelta
 from math import ceil
 from weakref import WeakKeyDictionary
 
 from django.db.models import Max
 
-from notifications import clock, metrics, presence, replay, roll, unread_index
+from notifications import audiences, clock, metrics, presence, replay, roll, unread_index
 from notifications.channel_layer import publisher
 from notifications.conf import conf
 from notifications.connection import Connection
@@ -56,6 +57,7 @@ class Node:
             loop.create_task(self._sweep(), name="notifications-sweep"),
             loop.create_task(self._obey(), name="notifications-obey"),
             loop.create_task(self._report(), name="notifications-report"),
+            loop.create_task(self._grow(), name="notifications-audiences"),
             loop.create_task(self.hub.delivered.keep(), name="notifications-delivered"),
         ]
         if conf().redis_urls:
@@ -136,6 +138,16 @@ class Node:
                 await in_thread(self._on_the_roll.report, figures)
             except Exception as error:  # the tail tells of the database
                 logger.debug("the node could not report (%s)", error)
+
+    async def _grow(self) -> None:
+        """Let late joiners have the announcements for audiences that they have come into."""
+        while True:
+            every = conf().recheck_interval
+            await asyncio.sleep(every / 2)
+            try:
+                await in_thread(audiences.grow, timedelta(seconds=every))
+            except Exception as error:  # the tail tells of the database
+                logger.debug("audiences could not be looked up (%s)", error)
 
     async def _guard(self) -> None:
         """Keep asking the database whose unread index is not to be trusted."""

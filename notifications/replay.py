@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Count, Min, Window
 from django.db.models.functions import RowNumber
 
-from notifications import clock, unread_index, users
+from notifications import audiences, clock, unread_index, users
 from notifications.conf import conf
 from notifications.models import Announcement, Notification, Receipt
 from notifications.protocol.frames import replayed, unreplayed
@@ -64,15 +64,16 @@ def unread_announcements(uids: Sequence[str], now: datetime) -> dict[str, list[A
         return {}
     rows = Receipt.objects.filter(uid__in=uids, announcement__in=live).values_list("uid", "announcement_id")
     read = set(rows)
-    since = users.joined(uids) if any(not a.late_join for a in live) else {}
-    return {
-        uid: [
-            a
-            for a in live
-            if (uid, a.id) not in read and (a.late_join or uid not in since or not a.live_at or a.live_at >= since[uid])
-        ]
-        for uid in uids
-    }
+    narrow = {a.id for a in live if a.audience != Announcement.EVERYONE}
+    reached = audiences.reached(uids, narrow)
+    since = users.joined(uids) if any(not a.late_join and a.id not in narrow for a in live) else {}
+
+    def has(uid: str, a: Announcement) -> bool:
+        if a.id in narrow:
+            return (uid, a.id) in reached
+        return a.late_join or uid not in since or not a.live_at or a.live_at >= since[uid]
+
+    return {uid: [a for a in live if (uid, a.id) not in read and has(uid, a)] for uid in uids}
 
 
 def _from_entry(entry: unread_index.Entry) -> Snapshot:

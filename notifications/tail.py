@@ -9,19 +9,21 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.db import connection as database
 from django.db.models import Q
 
-from notifications import clock, metrics, models, users
+from notifications import audiences, clock, metrics, models, users
 from notifications.conf import conf
 from notifications.connection import Connection
 from notifications.database import in_thread
-from notifications.hub import Hub
-from notifications.models import Announcement, Disconnection, Notification, Receipt
+from notifications.hub import SENDS_PER_TURN, Hub
+from notifications.models import Announcement, Disconnection, Notification, Receipt, Recipient
 from notifications.protocol.events import Event, Op
 from notifications.protocol.frames import CloseCode
 from notifications.protocol.items import encode
@@ -36,6 +38,8 @@ CLOCK_ROUND_TRIP_MAX = 0.5
 DOUBT_SECONDS = 0.005
 # Uids looked up in one query when the users of open sockets are checked again.
 RECHECK_BATCH = 500
+# What a look reads: who writes there and is not done yet is waited for.
+WATCHED = (Notification, Announcement, Receipt, Recipient, Disconnection)
 
 
 class Tail:
@@ -43,7 +47,7 @@ class Tail:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._doubts: defaultdict[UUID, list[tuple[Event, list[Connection]]]] = defaultdict(list)
+        self._doubts: defaultdict[tuple[Op, UUID], list[tuple[Event, list[Connection]]]] = defaultdict(list)
         self._settling: asyncio.Task[None] | None = None
         self._looked_at: float | None = None
         self._deep_at = float("-inf")
@@ -96,8 +100,8 @@ class Tail:
             self._hub.handle(event)
 
     def settle(self, event: Event, connections: list[Connection]) -> None:
-        """Push an item to young connections only if the database says that it is still unread for them."""
-        self._doubts[event.ids[0]].append((event, connections))
+        """Push an item to connections only if the database says that it is theirs and unread; tell whom it leaves."""
+        self._doubts[event.op, event.ids[0]].append((event, connections))
         if self._settling is None:
             self._settling = asyncio.get_running_loop().create_task(self._settle())
 
@@ -106,12 +110,11 @@ class Tail:
             while self._doubts:
                 await asyncio.sleep(DOUBT_SECONDS)
                 doubts, self._doubts = self._doubts, defaultdict(list)
-                asked = {
-                    item_id: {connection.uid for _, connections in entries for connection in connections}
-                    for item_id, entries in doubts.items()
-                }
+                asked: dict[Op, dict[UUID, set[str]]] = {Op.CREATED: {}, Op.RETRACTED: {}}
+                for (op, item_id), entries in doubts.items():
+                    asked[op][item_id] = {connection.uid for _, connections in entries for connection in connections}
                 try:
-                    unread = await in_thread(_still_unread, asked)
+                    concerned = await in_thread(_concerned, asked[Op.CREATED], asked[Op.RETRACTED])
                 except Exception:
                     logger.warning("tail: doubts could not be settled, sending inboxes anew", exc_info=True)
                     for entries in doubts.values():
@@ -119,9 +122,13 @@ class Tail:
                             for connection in connections:
                                 self._hub.resync(connection)
                     continue
-                for item_id, entries in doubts.items():
+                for (op, item_id), entries in doubts.items():
                     for event, connections in entries:
-                        self._hub.push(event, [c for c in connections if (item_id, c.uid) in unread])
+                        theirs = [c for c in connections if (item_id, c.uid) in concerned[op]]
+                        if op == Op.CREATED:
+                            await _in_turns(theirs, partial(self._hub.push, event))
+                        else:
+                            await _in_turns(list({c.uid: None for c in theirs}), partial(self._hub.tell, event))
         finally:
             self._settling = None
 
@@ -207,8 +214,22 @@ class Tail:
             else:
                 continue
             if not self._hub.knows(item.id, op):
-                events.append(Event(op, None, (item.id,), head=encode(item) if op == Op.CREATED else ""))
+                narrow = announcement.audience != Announcement.EVERYONE
+                head = encode(item) if op == Op.CREATED else ""
+                events.append(Event(op, None, (item.id,), head=head, narrow=narrow))
+            elif op == Op.CREATED and announcement.audience != Announcement.EVERYONE:
+                events += self._joined(announcement, encode(item), since)
         return events
+
+    def _joined(self, announcement: Announcement, head: str, since: datetime) -> list[Event]:
+        """Who came into its audience lately, after it had been published."""
+        rows = Recipient.objects.filter(announcement=announcement, joined_at__gte=since)
+        item_id = announcement.item().id
+        return [
+            Event(Op.CREATED, uid, (item_id,), head=head, narrow=True)
+            for uid in rows.values_list("uid", flat=True)
+            if uid in self._hub.users and not self._hub.knows(item_id, Op.CREATED, uid)
+        ]
 
     def _reads(self, since: datetime, connected: Collection[str]) -> list[Event]:
         rows = Receipt.objects.filter(changed_at__gte=since).values_list("uid", "announcement__item_id")
@@ -230,9 +251,16 @@ def _writing() -> list[str]:
         cursor.execute(
             """SELECT DISTINCT virtualtransaction FROM pg_locks
             WHERE mode = 'RowExclusiveLock' AND granted AND relation = ANY(%s::regclass[])""",
-            [[table._meta.db_table for table in (Notification, Announcement, Receipt, Disconnection)]],
+            [[table._meta.db_table for table in WATCHED]],
         )
         return [name for (name,) in cursor.fetchall()]
+
+
+def _concerned(created: dict[UUID, set[str]], gone: dict[UUID, set[str]]) -> dict[Op, set[tuple[UUID, str]]]:
+    return {
+        Op.CREATED: _still_unread(created) if created else set(),
+        Op.RETRACTED: _had(gone) if gone else set(),
+    }
 
 
 def _still_unread(asked: dict[UUID, set[str]]) -> set[tuple[UUID, str]]:
@@ -244,9 +272,25 @@ def _still_unread(asked: dict[UUID, set[str]]) -> set[tuple[UUID, str]]:
         if item_id is None:
             continue
         uids = asked[item_id]
-        read = set(Receipt.objects.filter(announcement=announcement, uid__in=uids).values_list("uid", flat=True))
-        late = set()
-        if not announcement.late_join and announcement.live_at is not None:
+        if announcement.audience != Announcement.EVERYONE:
+            uids = {uid for uid, _ in audiences.reached(uids, [announcement.pk])}
+        elif not announcement.late_join and announcement.live_at is not None:
             late = {uid for uid, at in users.joined(uids).items() if at > announcement.live_at}
-        pairs |= {(item_id, uid) for uid in uids - read - late}
+            uids = uids - late
+        read = set(Receipt.objects.filter(announcement=announcement, uid__in=uids).values_list("uid", flat=True))
+        pairs |= {(item_id, uid) for uid in uids - read}
     return pairs
+
+
+def _had(asked: dict[UUID, set[str]]) -> set[tuple[UUID, str]]:
+    """Of announcements for audiences that are over and the uids that may have had them, the pairs that had."""
+    rows = Announcement.objects.filter(item_id__in=asked).values_list("item_id", "pk")
+    return {(item_id, uid) for item_id, pk in rows if item_id for uid, _ in audiences.reached(asked[item_id], [pk])}
+
+
+async def _in_turns(each: list[Any], serve: Callable[[list[Any]], object]) -> None:
+    """Serve as many as a broadcast does between two yields to the event loop: there may be as many as sockets."""
+    for start in range(0, len(each), SENDS_PER_TURN):
+        if start:
+            await asyncio.sleep(0)
+        serve(each[start : start + SENDS_PER_TURN])

@@ -60,6 +60,13 @@ def everyone(joined_by: datetime | None = None) -> QuerySet[Any] | None:
     return found
 
 
+def nobody() -> QuerySet[Any]:
+    """No users, in the form of `everyone`."""
+    users = get_user_model()
+    field = users._meta.get_field(simplejwt.api_settings.USER_ID_FIELD)
+    return users._default_manager.none().annotate(as_uid=spelled(field))
+
+
 def spelled(field: Any) -> Combinable:
     """An SQL expression for `str()` of this column, as uids are spelled."""
     text = Cast(field.name, CharField(max_length=UID_MAX))

@@ -31,7 +31,8 @@ class Event:
     """One thing that happened to one uid, or to everyone where `uid` is None.
 
     `head` is the item's encoded text (`items.encode`) where one was created; `origin` the connection that asked for a
-    read: it has its own answer. For DISCONNECT the one id is the wish's, a UUIDv7 of its moment.
+    read: it has its own answer. `narrow` says that it concerns only those whom the database names, though it goes to
+    every node: an announcement for an audience. For DISCONNECT the one id is the wish's, a UUIDv7 of its moment.
     """
 
     op: Op
@@ -39,6 +40,7 @@ class Event:
     ids: tuple[UUID, ...]
     head: str = ""
     origin: str = ""
+    narrow: bool = False
 
 
 def to_message(event: Event) -> dict[str, Any]:
@@ -50,6 +52,7 @@ def to_message(event: Event) -> dict[str, Any]:
         "ids": [str(i) for i in event.ids],
         "head": event.head,
         "origin": event.origin,
+        "narrow": event.narrow,
     }
 
 
@@ -62,6 +65,9 @@ def from_message(message: object) -> Event | None:
         return None
     op, uid, ids = message.get("op"), message.get("uid"), message.get("ids")
     head, origin = message.get("head", ""), message.get("origin", "")
+    narrow = message.get("narrow", False)
+    if not isinstance(narrow, bool):
+        return None
     if not isinstance(uid, str | None) or not isinstance(head, str) or not isinstance(origin, str):
         return None
     if not isinstance(ids, list) or len(ids) > IDS_MAX or not isinstance(op, int) or op not in _OPS:
@@ -75,7 +81,7 @@ def from_message(message: object) -> Event | None:
         return None
     if op == Op.CREATED and not (len(known) == 1 and _is_head(head, known[0])):
         return None
-    return Event(Op(op), uid, known, head, origin)
+    return Event(Op(op), uid, known, head, origin, narrow)
 
 
 _OPS = frozenset(Op)
