@@ -8,7 +8,6 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from notifications import __version__
 from notifications.client.batches import AsyncBatch, Batch, Run
 from notifications.client.calls import Call
 from notifications.client.errors import ServiceAway
@@ -24,6 +23,7 @@ from notifications.client.namespaces import (
     Notifications,
     Service,
 )
+from notifications.client.version import __version__
 from notifications.client.wire import Outcome, outcomes, text_of, wait_before
 
 R = TypeVar("R")

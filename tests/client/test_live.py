@@ -119,33 +119,6 @@ def test_an_answer_that_is_lost_is_asked_for_again(live: Live, start_proxy: Any)
         assert [item["id"] for item in client.inbox.list("7").items] == [sent.id]
 
 
-def test_it_works_where_there_is_no_django(live: Live, tmp_path: Path) -> None:
-    """A fresh virtual environment with the client from this checkout and httpx, and nothing else."""
-    python = tmp_path / "venv" / "bin" / "python"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
-    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--disable-pip-version-check"]
-    source = tmp_path / "checkout"
-    copied = ["notifications", "pyproject.toml", "README.md"]
-    source.mkdir()
-    for name in copied:
-        subprocess.run(["cp", "-r", ROOT / name, source / name], check=True)
-    subprocess.run([*pip, "--no-deps", str(source)], check=True)
-    subprocess.run([*pip, "httpx"], check=True)
-    code = """
-import importlib.util, sys
-assert importlib.util.find_spec("django") is None
-from notifications.client import NotificationsClient
-with NotificationsClient(sys.argv[1], sys.argv[2]) as client:
-    print(client.notifications.send(uid="7", title="from afar"))
-"""
-    done = subprocess.run(
-        [python, "-c", code, live.url, live.key], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("Sent(id='")
-    assert "duplicate=False" in done.stdout
-
-
 def test_importing_the_client_imports_no_django() -> None:
     """Not even where it is installed."""
     code = "import notifications.client, sys; print([m for m in sys.modules if m.partition('.')[0] in {names!r}])"

@@ -28,6 +28,8 @@ class Proxy:
         self.target = target
         self.port = free_port()
         self.accepted = 0
+        self.asked = 0
+        """Bytes that have gone to the server."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._flowing = asyncio.Event()
@@ -118,6 +120,8 @@ class Proxy:
         while data := await reader.read(CHUNK):
             await self._flowing.wait()
             writer.write(data)
+            if writer.get_extra_info("peername")[1] == self.target:
+                self.asked += len(data)
             await writer.drain()
         await self._flowing.wait()
         with suppress(OSError, RuntimeError):
