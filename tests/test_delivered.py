@@ -106,11 +106,11 @@ async def test_a_database_that_is_away_loses_nothing(monkeypatch: pytest.MonkeyP
         with pytest.raises(Unavailable):
             await noted.flush()
         task = asyncio.create_task(noted.keep())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             while failures < 3:
                 await asyncio.to_thread(lambda: None)
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             while not await stored():
                 pass
     finally:

@@ -67,7 +67,7 @@ async def opens(
     headers = [] if origin is None else [(b"origin", origin.encode("latin-1"))]
     protocols = subprotocols if subprotocols is not None else ["notifications.v1"] + ([f"bearer.{raw}"] if raw else [])
     communicator = WebsocketCommunicator(application, path + query, headers, protocols)
-    connected, _ = await communicator.connect(5)
+    connected, _ = await communicator.connect(15)
     await communicator.disconnect()
     return bool(connected)
 
@@ -217,11 +217,11 @@ async def test_what_another_node_may_grant_is_a_503(
     communicator = WebsocketCommunicator(websocket_application(), f"{PATH}?token={token(alice.pk)}")
     communicator.scope["extensions"] = extensions
     await communicator.send_input({"type": "websocket.connect"})
-    answer = await communicator.receive_output(5)
+    answer = await communicator.receive_output(15)
     assert answer.get("status") == expected
     assert answer["type"] == ("websocket.http.response.start" if expected else "websocket.close")
     if expected:
-        assert (await communicator.receive_output(5))["type"] == "websocket.http.response.body"
+        assert (await communicator.receive_output(15))["type"] == "websocket.http.response.body"
 
 
 async def test_a_bad_token_is_a_403_wherever() -> None:
@@ -229,4 +229,4 @@ async def test_a_bad_token_is_a_403_wherever() -> None:
     communicator = WebsocketCommunicator(websocket_application(), f"{PATH}?token=bad")
     communicator.scope["extensions"] = {"websocket.http.response": {}}
     await communicator.send_input({"type": "websocket.connect"})
-    assert await communicator.receive_output(5) == {"type": "websocket.close"}
+    assert await communicator.receive_output(15) == {"type": "websocket.close"}

@@ -147,16 +147,16 @@ async def test_a_drain_spreads_its_closes(running: Node, monkeypatch: pytest.Mon
     monkeypatch.setattr(node, "GENTLE_CLOSES_PER_SECOND", 1)
     peers = [await Peer(running.hub, f"u{n}").open() for n in range(40)]
     begun = time.monotonic()
-    draining = asyncio.ensure_future(running.drain(0.8))
+    draining = asyncio.ensure_future(running.drain(2))
     await aeventually(lambda: all(peer.of("reconnect") for peer in peers))
     assert node.draining()
     after = sorted(peer.of("reconnect")[0]["after_ms"] for peer in peers)
-    assert after == [n * 20 for n in range(40)]
-    await aeventually(lambda: sum(peer.closed is not None for peer in peers) >= 20)
-    assert time.monotonic() - begun > 0.25
+    assert after == [n * 50 for n in range(40)]
+    await aeventually(lambda: sum(peer.closed is not None for peer in peers) >= 10)
+    assert time.monotonic() - begun > 0.4
     pushed = await anotify(next(peer for peer in peers if peer.closed is None).connection.uid, "still pushed")
     await draining
-    assert time.monotonic() - begun >= 0.78
+    assert time.monotonic() - begun >= 1.9
     assert [peer.closed for peer in peers] == [4200] * 40
     assert pushed.id
     assert running.hub.size == 0
@@ -170,7 +170,7 @@ async def test_a_few_sockets_drain_quickly(running: Node) -> None:
     await asyncio.sleep(0)
     late = await Peer(running.hub, "late").open()
     await draining
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 15
     assert [peer.closed for peer in (*peers, late)] == [4200] * 11
     await running.drain(20)
 

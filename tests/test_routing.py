@@ -39,7 +39,7 @@ async def test_paths(alice: User, prefix: str | None, path: str, there: bool) ->
     application = websocket_application() if prefix is None else websocket_application(prefix)
     raw = issue(str(alice.pk), timedelta(minutes=5))
     communicator = WebsocketCommunicator(application, path, subprotocols=["notifications.v1", f"bearer.{raw}"])
-    connected, detail = await communicator.connect(5)
+    connected, detail = await communicator.connect(15)
     assert connected is there
     if there:
         assert detail == "notifications.v1"

@@ -444,7 +444,7 @@ async def test_the_clock_follows_the_database(hub: Hub, looking: Tail, monkeypat
     monkeypatch.setattr(clock, "_offset_ms", 0)
     reference = models.database_now
     monkeypatch.setattr(models, "database_now", lambda: reference() + timedelta(hours=2))
-    await looking.look()
+    await _until_quick(looking, lambda: clock._offset_ms != 0)
     assert abs(clock._offset_ms - 7_200_000) < 1_000
 
     def slowly() -> datetime:
@@ -455,8 +455,15 @@ async def test_the_clock_follows_the_database(hub: Hub, looking: Tail, monkeypat
     await looking.look()
     assert abs(clock._offset_ms - 7_200_000) < 1_000
     monkeypatch.setattr(models, "database_now", reference)
-    await looking.look()
-    assert clock._offset_ms == 0
+    await _until_quick(looking, lambda: clock._offset_ms == 0)
+
+
+async def _until_quick(looking: Tail, true: Callable[[], bool]) -> None:
+    """Look until an answer came quickly enough to say something of the time: on a busy machine not every one does."""
+    async with asyncio.timeout(20):
+        await looking.look()
+        while not true():
+            await looking.look()
 
 
 async def test_who_was_banned_behind_our_back_is_closed(hub: Hub, looking: Tail, settings: Any) -> None:

@@ -354,11 +354,12 @@ def test_a_paused_redis_holds_nobody_up(indexed: Redis) -> None:
     indexed.pause()
     try:
         begun = time.monotonic()
-        for _ in range(20):
+        for _ in range(100):
             begin(["7"]).done()
         EveryonesChange().done()
         look_up(["7"])
-        assert time.monotonic() - begun < 1.0
+        # Were each to wait, it would be 50 s.
+        assert time.monotonic() - begun < 10
     finally:
         indexed.resume()
 
@@ -481,7 +482,7 @@ def test_operators_are_told_of_each_redis(indexed: Redis, settings: Any) -> None
     (state,) = unread_index.server_states()
     assert (state.error, state.maxmemory_policy, state.persistent) == ("", "noeviction", False)
     assert state.clock is not None
-    assert abs(state.clock - datetime.now(UTC)) < timedelta(seconds=5)
+    assert abs(state.clock - datetime.now(UTC)) < timedelta(minutes=1)
     indexed.ask("CONFIG", "SET", "save", "3600 1")
     assert unread_index.server_states()[0].persistent
     indexed.kill()

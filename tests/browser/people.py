@@ -31,7 +31,7 @@ class Person:
         options.setdefault("reduced_motion", "reduce")
         self._scripts = options.get("java_script_enabled", True)
         self.context = browser.new_context(base_url=url, **options)
-        self.context.set_default_timeout(10_000)
+        self.context.set_default_timeout(20_000)
         self.context.add_init_script(TELL_VIOLATIONS)
         self.context.on("page", self._listen)
 
@@ -85,10 +85,10 @@ class Person:
 
 def connected(page: Page) -> None:
     """Wait until the page's bell is."""
-    in_state(page, "connected", 20)
+    in_state(page, "connected", 30)
 
 
-def in_state(page: Page, state: str, seconds: float = 10) -> None:
+def in_state(page: Page, state: str, seconds: float = 20) -> None:
     """Wait until the bell's client is in this state."""
     expect(page.locator("notification-bell")).to_have_attribute("state", state, timeout=seconds * 1000)
 

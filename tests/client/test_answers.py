@@ -317,3 +317,20 @@ def test_text_is_utf_8(service: Service, sender: NotificationsClient) -> None:
     call = calls.send("7", "ä")
     assert "ä".encode() in wire.text_of([call])
     assert json.loads(wire.text_of([call, call]))[1]["id"] == 1
+
+
+@pytest.mark.parametrize("url", ["", "/rpc/", "platform.example/rpc/", "ftp://platform.example/rpc/", "http:///rpc/"])
+def test_what_is_no_address_is_told_at_once(url: str) -> None:
+    """Not after three retries of what cannot be reached."""
+    for form in (NotificationsClient, AsyncNotificationsClient):
+        with pytest.raises(ValueError, match="no address"):
+            form(url, "k")
+
+
+@pytest.mark.parametrize("key", ["", " ", "abc.def\n", "a b", "密钥"])
+def test_what_can_be_no_key_is_told_at_once(key: str) -> None:
+    """A variable that is empty or was read with its line end; the key itself is not repeated."""
+    for form in (NotificationsClient, AsyncNotificationsClient):
+        with pytest.raises(ValueError, match="service key") as raised:
+            form("http://127.0.0.1/rpc/", key)
+        assert key.strip() == "" or key.strip() not in str(raised.value)

@@ -27,7 +27,7 @@ def test_what_a_connection_is_given(postgresql_url: str, start_business: Callabl
     began = time.monotonic()
     with pytest.raises(BusinessError, match="statement timeout"):
         other.run("connection.cursor().execute('SELECT pg_sleep(20)')")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
 
 
 async def test_a_lock_that_lasts_is_unavailable(
@@ -44,7 +44,7 @@ async def test_a_lock_that_lasts_is_unavailable(
             with pytest.raises(RpcError) as refused:
                 await rpc.call("notifications.send", uid="7", title="Never")
             assert refused.value.code == -32050
-            assert 4 < time.monotonic() - began < 9
+            assert 4 < time.monotonic() - began < 14
         assert (await rpc.call("notifications.send", uid="7", title="Now"))["id"]
         assert [item["title"] for item in await titles(postgresql_url)] == ["Now"]
 
@@ -98,5 +98,5 @@ once()
 result = [took, *outcome]
 """
     )
-    assert 2.5 < result[0] < 7
+    assert 2.5 < result[0] < 14
     assert result[1:] == ["unavailable", "served"]

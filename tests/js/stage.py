@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, Page, Route, WebSocketRoute, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, WebSocketRoute, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STATIC = ROOT / "notifications" / "static"
@@ -194,7 +194,7 @@ class Stage:
         self.html = ""
         self.lang = "en"
         self.dir = "ltr"
-        context.set_default_timeout(5_000)
+        context.set_default_timeout(20_000)
         context.route(f"{ORIGIN}/**", self._route)
         context.route_web_socket("ws://app.test/**", server.on_socket)
 
@@ -256,6 +256,7 @@ def catalog(language: str) -> dict[str, Any]:
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Debian's Chromium."""
+    expect.set_options(timeout=20_000)
     arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=arguments)

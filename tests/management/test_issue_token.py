@@ -22,14 +22,14 @@ def test_issue_token_is_an_access_token(alice: User) -> None:
     assert list(issued) == ["uid", "token", "expires_at"]
     claims = tokens.verify(issued["token"])
     assert claims.uid == issued["uid"] == str(alice.pk)
-    assert abs(claims.expires_at - time.time() - 300) < 5
+    assert abs(claims.expires_at - time.time() - 300) < 30
     assert abs(datetime.fromisoformat(issued["expires_at"]).timestamp() - claims.expires_at) < 2
 
 
 def test_issue_token_for_a_shell(alice: User) -> None:
     """Stdout holds the token alone; an hour unless said otherwise."""
     token, remark = run("issue_token", str(alice.pk))
-    assert abs(tokens.verify(token).expires_at - time.time() - 3600) < 5
+    assert abs(tokens.verify(token).expires_at - time.time() - 3600) < 30
     assert remark.startswith("Good until ")
 
 

@@ -113,7 +113,7 @@ async def test_status_of_real_nodes(
 
     async with Socket(node.socket_url, mint("7", platform.jwt_signing_key)) as socket:
         await socket.ready()
-        eventually(lambda: status()["sockets"] == 1, 15)
+        eventually(lambda: status()["sockets"] == 1, 60)
         told = status()
         assert told["nodes"][0]["pid"] == node.pid  # type: ignore[index]
         assert told["redis"] == [{"address": f"127.0.0.1:{redis_server.port}", "error": None}]
@@ -132,5 +132,5 @@ def test_watch_until_interrupted(sqlite_url: str) -> None:
         assert process.stdout is not None
         times = [json.loads(process.stdout.readline())["time"] for _ in range(3)]
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
     assert len(set(times)) == 3

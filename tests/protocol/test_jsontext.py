@@ -134,7 +134,8 @@ def test_a_hostile_text_costs_no_more_than_its_length(text: str) -> None:
     begun = time.monotonic()
     with pytest.raises(InvalidJSON):
         jsontext.loads(text, PLENTY)
-    assert time.monotonic() - begun < 1
+    # By the square of its length it would be hours.
+    assert time.monotonic() - begun < 10
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), {1, 2}, {(1, 2): 3}])

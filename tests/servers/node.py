@@ -62,7 +62,7 @@ class Platform:
             env=self.environment(),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=90,
             check=False,
         )
         assert not check or done.returncode == 0, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -184,7 +184,7 @@ class RpcClient:
     def __init__(self, url: str, key: str) -> None:
         # Servers close what is idle for 5 s: a call must not meet that.
         limits = httpx.Limits(keepalive_expiry=2)
-        self._client = httpx.AsyncClient(headers={"Authorization": f"Bearer {key}"}, timeout=10, limits=limits)
+        self._client = httpx.AsyncClient(headers={"Authorization": f"Bearer {key}"}, timeout=20, limits=limits)
         self.url = url
 
     async def __aenter__(self) -> Self:

@@ -40,7 +40,7 @@ def free_port() -> int:
     raise RuntimeError("no free port found")
 
 
-def eventually(ask: Callable[[], T], seconds: float = 10.0, what: str = "") -> T:
+def eventually(ask: Callable[[], T], seconds: float = 20.0, what: str = "") -> T:
     """Ask every 20 ms until the answer is truthy, and give it; raises `AssertionError` after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
@@ -52,7 +52,7 @@ def eventually(ask: Callable[[], T], seconds: float = 10.0, what: str = "") -> T
         time.sleep(0.02)
 
 
-async def aeventually(ask: Callable[[], T], seconds: float = 10.0, what: str = "") -> T:
+async def aeventually(ask: Callable[[], T], seconds: float = 20.0, what: str = "") -> T:
     """`eventually` for coroutines: the event loop goes on between two questions."""
     deadline = time.monotonic() + seconds
     while True:
@@ -135,7 +135,7 @@ class Process:
                 extra_groups=[] if self.user else None,
             )
 
-    def wait_ready(self, seconds: float = 30.0) -> None:
+    def wait_ready(self, seconds: float = 60.0) -> None:
         """Wait until it serves; raises `AssertionError` with its log when it dies or `seconds` pass."""
         deadline = time.monotonic() + seconds
         while not self.ready():
@@ -173,7 +173,7 @@ class Process:
         """SIGCONT: it goes on."""
         self.signal(signal.SIGCONT)
 
-    def wait_ended(self, seconds: float = 30.0) -> int:
+    def wait_ended(self, seconds: float = 60.0) -> int:
         """Wait for its end; gives its exit status, raises `subprocess.TimeoutExpired` when it does not end."""
         assert self._process is not None
         return self._process.wait(seconds)

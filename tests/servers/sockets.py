@@ -99,7 +99,7 @@ class Socket:
                 compression=None,
                 # The heartbeat is the protocol's own, and nothing of ours is near the limit.
                 ping_interval=None,
-                open_timeout=10,
+                open_timeout=20,
                 close_timeout=1,
                 max_size=None,
                 user_agent_header=None,
@@ -194,7 +194,7 @@ class Socket:
     # --- waiting
 
     async def wait_for(
-        self, predicate: Callable[[Frame], bool], seconds: float = 5.0, *, after: int = 0, what: str = ""
+        self, predicate: Callable[[Frame], bool], seconds: float = 15.0, *, after: int = 0, what: str = ""
     ) -> Frame:
         """The first frame from index `after` on that fits; raises `AssertionError` after `seconds` or at the close."""
         deadline = time.monotonic() + seconds
@@ -216,11 +216,11 @@ class Socket:
             except TimeoutError:
                 continue
 
-    async def wait_type(self, kind: str, seconds: float = 5.0, *, after: int = 0) -> Frame:
+    async def wait_type(self, kind: str, seconds: float = 15.0, *, after: int = 0) -> Frame:
         """The first frame of a type."""
         return await self.wait_for(lambda frame: frame["type"] == kind, seconds, after=after, what=kind)
 
-    async def wait_item(self, item_id: str, seconds: float = 5.0) -> Frame:
+    async def wait_item(self, item_id: str, seconds: float = 15.0) -> Frame:
         """The item with this id, pushed or in an `inbox`."""
 
         def has(frame: Frame) -> bool:
@@ -231,7 +231,7 @@ class Socket:
         entries: list[Frame] = frame["items"] if frame["type"] == "inbox" else [frame]
         return next(entry for entry in entries if entry["id"] == item_id)
 
-    async def ready(self, seconds: float = 10.0) -> Frame:
+    async def ready(self, seconds: float = 15.0) -> Frame:
         """Wait for `welcome` and the first `inbox`, which is given."""
         return await self.wait_type("inbox", seconds)
 
@@ -252,7 +252,7 @@ class Socket:
         """The close code, 1006 where there was none; None while it is open."""
         return self.websocket.close_code
 
-    async def wait_closed(self, seconds: float = 10.0) -> int:
+    async def wait_closed(self, seconds: float = 15.0) -> int:
         """Wait for the other side to close; gives the code."""
         assert self._reader is not None
         try:
@@ -274,18 +274,18 @@ class Socket:
         with suppress(ConnectionClosed):
             await self.websocket.send(data)
 
-    async def ask(self, type_: str, /, seconds: float = 5.0, **fields: Any) -> Frame:
+    async def ask(self, type_: str, /, seconds: float = 15.0, **fields: Any) -> Frame:
         """Send a request with a `ref` of its own, and give the answer: whatever carries that `ref`."""
         ref = fields.pop("ref", f"r{next(self._refs)}")
         before = len(self.received)
         await self.send(type=type_, ref=ref, **fields)
         return await self.wait_for(lambda f: f.get("ref") == ref, seconds, after=before, what=f"the answer to {type_}")
 
-    async def ping(self, seconds: float = 5.0) -> Frame:
+    async def ping(self, seconds: float = 15.0) -> Frame:
         """`ping`; gives the `pong`."""
         return await self.ask("ping", seconds)
 
-    async def read(self, *ids: str, via: str = "list", confirm: bool = False, seconds: float = 5.0) -> Frame:
+    async def read(self, *ids: str, via: str = "list", confirm: bool = False, seconds: float = 15.0) -> Frame:
         """`read`; gives the answer."""
         return await self.ask("read", seconds, ids=list(ids), via=via, confirm=confirm)
 
