@@ -24,7 +24,7 @@ from notifications.client.namespaces import (
     Service,
 )
 from notifications.client.version import __version__
-from notifications.client.wire import Outcome, outcomes, text_of, wait_before
+from notifications.client.wire import Outcome, address, outcomes, service_key, text_of, wait_before
 
 R = TypeVar("R")
 
@@ -33,12 +33,13 @@ class NotificationsClient:
     """Calls the service at `url` (its `/rpc/` address) with a service key. Safe to share between threads.
 
     `timeout` seconds bound each attempt; a call whose outcome may be unknown or that may succeed later is repeated up
-    to `retries` times, with a growing random pause, and under the same idempotency key: it is carried out once.
+    to `retries` times, with a growing random pause, and under the same idempotency key: it is carried out once. Raises
+    `ValueError` for what can be neither an address nor a key.
     """
 
     def __init__(self, url: str, key: str, *, timeout: float = 10, retries: int = 3) -> None:
         self._http = httpx.Client(timeout=timeout, headers=_headers(key))
-        self._url = url
+        self._url = address(url)
         self._retries = retries
         self.notifications = Notifications(self._one)
         self.announcements = Announcements(self._one)
@@ -89,7 +90,7 @@ class AsyncNotificationsClient:
 
     def __init__(self, url: str, key: str, *, timeout: float = 10, retries: int = 3) -> None:
         self._http = httpx.AsyncClient(timeout=timeout, headers=_headers(key))
-        self._url = url
+        self._url = address(url)
         self._retries = retries
         self.notifications = AsyncNotifications(self._one)
         self.announcements = AsyncAnnouncements(self._one)
@@ -139,7 +140,7 @@ class AsyncNotificationsClient:
 
 def _headers(key: str) -> dict[str, str]:
     return {
-        "Authorization": f"Bearer {key}",
+        "Authorization": f"Bearer {service_key(key)}",
         "Content-Type": "application/json",
         "User-Agent": f"notifications-client/{__version__}",
     }

@@ -2,8 +2,10 @@
 
 import json
 import random
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from notifications.client.calls import Call
 from notifications.client.errors import BadAnswer, ClientError, RateLimited, ServiceAway, failed
@@ -16,6 +18,21 @@ BACKOFF_FIRST = 0.5
 BACKOFF_MOST = 10.0
 
 Outcome = tuple[Any, ClientError | None]
+
+
+def address(url: str) -> str:
+    """The address as it was given; raises `ValueError` where it is none, which trying again would not mend."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{url!r} is no address; give that of /rpc/, such as https://platform.example/rpc/")
+    return url
+
+
+def service_key(key: str) -> str:
+    """The key as it was given; raises `ValueError`, without telling it, where no header could carry it."""
+    if not re.fullmatch(r"[!-~]+", key):
+        raise ValueError("the service key is empty, or holds spaces, line ends or other characters that no key has")
+    return key
 
 
 def text_of(calls: Sequence[Call[Any]]) -> bytes:

@@ -1,0 +1,1 @@
+"""The app as a service of its own, and another Django project that uses it."""
