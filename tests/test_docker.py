@@ -101,6 +101,19 @@ def test_a_filled_in_environment_is_a_good_one(compose: dict[str, Any], tmp_path
     assert found.redis_urls == ["redis://redis:6379/0"]
 
 
+def test_the_service_of_its_own_is_the_same_with_other_tokens(compose: dict[str, Any], tmp_path: Path) -> None:
+    """standalone.yaml goes over compose.yaml: every node gets it, and with a key set's address it starts."""
+    over = yaml.safe_load((DOCKER / "standalone.yaml").read_text())["services"]
+    assert set(over) == {name for name, service in compose["services"].items() if "build" in service}
+    lines = [line for line in (DOCKER / "env.example").read_text().splitlines() if "=" in line and line[0] != "#"]
+    given = {name: value or name.ljust(40, "x") for name, value in (line.split("=", 1) for line in lines)}
+    (address,) = re.findall(r"^# JWT_JWKS_URL=(.+)$", (DOCKER / "env.example").read_text(), re.MULTILINE)
+    for service in over.values():
+        own = {"JWT_SIGNING_KEY": "", "JWT_JWKS_URL": address}
+        found = read(given | own | service["environment"], tmp_path)
+        assert (found.standalone, found.jwt.jwks_url, found.jwt.signing_key) == (True, address, "")
+
+
 def test_what_is_copied_exists_and_is_not_ignored() -> None:
     """The build's context is an allow-list."""
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
