@@ -114,7 +114,7 @@ def _unread_items(uids: Sequence[str], now: datetime) -> tuple[dict[str, list[It
     )
     for row in rows:
         items[row.uid].append(row.item())
-        totals[row.uid] = row.total
+        totals[row.uid] = row.total  # type: ignore[attr-defined]  # the column of the query
     for uid, announcements in unread_announcements(uids, now).items():
         items[uid] += [announcement.item() for announcement in announcements]
         totals[uid] += len(announcements)
