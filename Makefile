@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: run serve test test-quick test-python test-js lint bench faults system-packages
+.PHONY: run serve test test-quick test-python test-js lint bench bench-nodes bench-growth faults system-packages
 
 PORT ?= 8000
 HOST ?= 127.0.0.1
@@ -55,6 +55,10 @@ bench: system-packages $(VENV)/.dev
 # Several nodes: pushes across three behind nginx, and a node with 15,000 sockets that is drained, then one killed.
 bench-nodes: system-packages $(VENV)/.dev
 	@$(PY) -m bench.nodes $(BENCH)
+
+# What nodes ask of PostgreSQL all day, over almost nothing and over five million stored items: it must cost the same.
+bench-growth: system-packages $(VENV)/.dev
+	@$(PY) -m bench.growth $(BENCH)
 
 # The randomized run under faults, long: a line and a verdict for each seed. FIRST= begins at another one.
 SEEDS ?= 20
