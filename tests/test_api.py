@@ -205,6 +205,7 @@ def test_read(api: Client, send: Callable[..., str], alice: User) -> None:
     assert Notification.objects.get(pk=first).read_via == "list"
 
 
+@pytest.mark.security("S8")
 def test_foreign_and_unknown_ids_look_alike(api: Client, send: Callable[..., str], bob: User) -> None:
     """Left out, and so is what is no id at all; the foreign item stays unread."""
     mine, foreign = send(), str(notify(bob.pk, "For bob").id)

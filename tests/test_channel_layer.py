@@ -96,6 +96,7 @@ async def _until_heard(here: Here, send: Callable[[], Any], event: Event, second
 # --- group names
 
 
+@pytest.mark.security("S7")
 @limits(deadline=None)
 @given(st.text(min_size=1, max_size=255), st.text(min_size=1, max_size=255))
 def test_every_uid_has_a_group_of_its_own(one: str, two: str) -> None:
@@ -108,6 +109,7 @@ def test_every_uid_has_a_group_of_its_own(one: str, two: str) -> None:
         assert group != group_of(None)
 
 
+@pytest.mark.security("S7")
 @pytest.mark.parametrize(
     ("uid", "group"),
     [

@@ -60,6 +60,7 @@ def test_a_channel_layer_is_needed(layers: dict[str, Any]) -> None:
         assert ids(check_settings()) == ["notifications.E004"]
 
 
+@pytest.mark.security("S3")
 @pytest.mark.parametrize(
     ("simple_jwt", "expected"),
     [

@@ -119,6 +119,7 @@ async def test_a_slow_reader_gets_everything_in_order() -> None:
     assert server.texts[-1] == "e"
 
 
+@pytest.mark.security("S9")
 @pytest.mark.parametrize(
     ("text", "fits"), [("x" * 100, True), ("x" * 101, False), ("\u7ef4" * 33, True), ("\u7ef4" * 34, False)]
 )

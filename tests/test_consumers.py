@@ -537,6 +537,7 @@ async def test_the_database_is_away(
         await client.quiet()
 
 
+@pytest.mark.security("S9")
 async def test_a_slow_database_holds_up_no_heartbeat(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     """A request waits and pings are answered meanwhile; with 32 waiting the next is told so, and none is lost."""
     import threading
@@ -602,6 +603,7 @@ async def test_invalid_frames_are_counted_by_the_minute(alice: User, monkeypatch
             await client.quiet()
 
 
+@pytest.mark.security("S9")
 async def test_the_rate(alice: User) -> None:
     """At 120 frames a minute all are done; the next 30 get `rate_limited` with their ref; one more closes with 4101."""
     async with Client(alice) as client:

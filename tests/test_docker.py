@@ -130,6 +130,14 @@ def test_nodes_do_not_run_as_root() -> None:
     assert users[-1] != "0"
 
 
+@pytest.mark.security("S11")
+def test_only_the_proxy_is_reached_from_outside(compose: dict[str, Any]) -> None:
+    """Nodes, Redis and PostgreSQL publish no port; a node that is told nothing listens on the loopback."""
+    inside = [name for name, service in compose["services"].items() if not service.get("ports")]
+    assert {"node1", "node2", "redis", "postgres"} <= set(inside)
+    assert 'os.environ.get("HOST", "127.0.0.1")' in (ROOT / "platform" / "config" / "serve.py").read_text()
+
+
 def test_proxy_waits_longer_than_the_heartbeat() -> None:
     """A shorter time-out would cut sockets on which nothing happens."""
     sockets = NGINX.split("location /ws/", 1)[1].split("}", 1)[0]
@@ -139,6 +147,7 @@ def test_proxy_waits_longer_than_the_heartbeat() -> None:
         assert seconds(match[1]) > Conf().heartbeat_timeout
 
 
+@pytest.mark.security("S11")
 def test_proxy_sets_what_clients_could_claim() -> None:
     """Never `$proxy_add_x_forwarded_for`, which keeps the client's own words."""
     assert "proxy_add_x_forwarded_for" not in NGINX

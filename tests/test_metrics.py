@@ -144,6 +144,7 @@ async def test_open_and_close(uid: str) -> None:
     await aeventually(lambda: value("notifications_connections") == 0 == value("notifications_users"))
 
 
+@pytest.mark.security("S17")
 def test_a_client_cannot_make_labels() -> None:
     """Codes that a client invents share one label."""
     assert [metrics.client_close(code) for code in (1000, 1006, 1013)] == ["1000", "1006", "1013"]

@@ -106,6 +106,7 @@ def test_where_a_token_is_looked_for(subprotocols: list[str], query: bytes, expe
     assert token_in({"subprotocols": subprotocols, "query_string": query}) == expected
 
 
+@pytest.mark.security("S1")
 @pytest.mark.parametrize(
     "origin",
     [
@@ -120,6 +121,7 @@ async def test_foreign_origins_are_refused(alice: User, seen: list[dict[str, Any
     assert not seen
 
 
+@pytest.mark.security("S1")
 async def test_origins(alice: User, seen: list[dict[str, Any]]) -> None:
     """Exactly those allowed; none at all is no browser, unless the header is demanded; two are refused."""
     application, raw = guarded(seen), token(alice.pk)

@@ -119,6 +119,7 @@ def test_newest_first(browser: Browser, send: Callable[..., str], bob: User) -> 
     assert page.links["Second"] == f"/notifications/{second}/"
 
 
+@pytest.mark.security("S12")
 def test_text_is_text(browser: Browser, send: Callable[..., str]) -> None:
     """Titles, bodies and links are escaped, on both pages."""
     item = send("<b>bold</b>", "<script>x</script>", url='/a?b="c"&d')
@@ -391,6 +392,7 @@ def test_looking_ahead_does_not_read(browser: Browser, send: Callable[..., str])
     assert not is_read(item)
 
 
+@pytest.mark.security("S8")
 def test_foreign_and_missing_look_alike(browser: Browser, bob: User) -> None:
     """Both are not found; a form sent for them does nothing."""
     foreign = str(notify(bob.pk, "For bob").id)

@@ -167,6 +167,7 @@ async def test_a_peer_that_never_answers_holds_up_no_end(
         assert await asyncio.to_thread(raw.end) == 4200
 
 
+@pytest.mark.security("S11")
 @BOTH
 async def test_a_handshake_that_never_ends_is_cut(
     server: str, platform: Platform, start_node: Callable[..., Node]
@@ -234,6 +235,7 @@ MALFORMED = {
 }
 
 
+@pytest.mark.security("S20")
 @BOTH
 async def test_malformed_frames_close_only_their_own_socket(
     server: str, platform: Platform, start_node: Callable[..., Node]
@@ -258,6 +260,7 @@ async def test_malformed_frames_close_only_their_own_socket(
         assert "Traceback" not in node.log
 
 
+@pytest.mark.security("S4")
 @BOTH
 async def test_refusals_and_openings_leave_no_token_in_the_log(
     server: str, platform: Platform, start_node: Callable[..., Node]

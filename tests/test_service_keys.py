@@ -30,6 +30,7 @@ def _let_pass(seconds: float) -> None:
         service_keys._checked[prefix] = (at - seconds, key)
 
 
+@pytest.mark.security("S14")
 def test_a_key_is_shown_once_and_stored_as_a_hash() -> None:
     """`prefix.secret` with 256 random bits; a dump of the database yields no usable key."""
     row, raw = create(" shop ", ["notify", "inbox", "notify"])
@@ -44,6 +45,7 @@ def test_a_key_is_shown_once_and_stored_as_a_hash() -> None:
     assert verify(raw) == row
 
 
+@pytest.mark.security("S14")
 def test_several_keys_of_one_service_are_good_at_once() -> None:
     """So that one can be replaced without a gap."""
     first, second = create("shop", ["notify"])[1], create("shop", ["notify"])[1]
@@ -103,6 +105,7 @@ def test_whatever_is_no_key_is_refused() -> None:
     assert len(messages) == 1
 
 
+@pytest.mark.security("S14")
 def test_an_expired_key_is_refused_even_when_it_is_cached() -> None:
     """The moment counts, not the look-up."""
     row, raw = create("shop", ["notify"], clock.now() + timedelta(hours=1))
@@ -135,6 +138,7 @@ def test_a_wrong_secret_is_refused_from_the_cache_too() -> None:
         verify(f"{row.prefix}.wrong")
 
 
+@pytest.mark.security("S14")
 def test_a_revoked_key_is_refused_here_at_once_and_elsewhere_within_five_seconds() -> None:
     """Elsewhere the cache must have run out; repeating the revocation changes nothing."""
     row, raw = create("shop", ["notify"])
@@ -157,6 +161,7 @@ def test_a_revoked_key_is_refused_here_at_once_and_elsewhere_within_five_seconds
         revoke("unknown")
 
 
+@pytest.mark.security("S14")
 def test_the_last_use_is_noted_once_a_minute() -> None:
     """Precise enough to find keys that nobody uses, without a write per call."""
     row, raw = create("shop", ["notify"])

@@ -151,6 +151,7 @@ BAD = {
 }  # fmt: skip
 
 
+@pytest.mark.security("S2")
 @pytest.mark.parametrize("raw", BAD.values(), ids=BAD.keys())
 async def test_a_bad_token_is_refused(raw: str) -> None:
     """Each with the one error that callers know, and without the token in its message."""
@@ -161,6 +162,7 @@ async def test_a_bad_token_is_refused(raw: str) -> None:
         await averify(raw)
 
 
+@pytest.mark.security("S2")
 def test_a_refresh_token_would_pass_where_kinds_are_not_checked() -> None:
     """The trap that the check is for: simplejwt's `UntypedToken` takes it."""
     UntypedToken(str(RefreshToken()))  # type: ignore[arg-type]
@@ -174,6 +176,7 @@ def configured(extra: list[JWTKey] | None = None, **simple_jwt: Any) -> Iterator
         yield
 
 
+@pytest.mark.security("S2")
 def test_audience_and_issuer() -> None:
     """Where they are set, only their own tokens are good; where they are not, nobody asks."""
     assert verify(mint("7", KEY, aud="anyone", iss="anywhere")).uid == "7"
@@ -212,6 +215,7 @@ def test_a_public_key(algorithm: str, key: Any) -> None:
             issue("7", timedelta(minutes=1))
 
 
+@pytest.mark.security("S3")
 def test_two_keys_during_a_rotation() -> None:
     """Old and new tokens are good, those of no key are not, and after the rotation the old ones are not either."""
     with configured(extra=[JWTKey("HS256", key=OTHER), JWTKey("RS256", key=pem(RSA_KEY))]):

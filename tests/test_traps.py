@@ -58,6 +58,7 @@ async def test_an_idle_reader_of_the_channel_layer_stays(redis_server: Redis) ->
     await layer.flush()
 
 
+@pytest.mark.security("S11")
 def test_what_uvicorn_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """No access log, no compression, no pings of its own, no trust in forwarded addresses; a backlog for a wave."""
     told: dict[str, Any] = {}
@@ -75,6 +76,7 @@ def test_what_uvicorn_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (told["proxy_headers"], told["backlog"], told["loop"]) == (False, 2_048, "uvloop")
 
 
+@pytest.mark.security("S11")
 def test_what_daphne_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sockets live for ever, the backlog is that of uvicorn, no log of requests, no trust in forwarded addresses."""
     told: dict[str, Any] = {}

@@ -220,6 +220,7 @@ def test_more_than_a_replay_holds_is_not_kept(indexed: Redis, count: int, kept: 
 
 
 def test_uids_of_any_spelling_are_kept_apart(indexed: Redis) -> None:
+@pytest.mark.security("S7")
     """Whatever characters they hold, one uid's hash is no other's, nor any key of another meaning."""
     uids = ["7", "8:9", "{7}", "*", "../x", "用户", "", " ", "version", "writers", "a" * 255]
     for uid in uids:
@@ -401,6 +402,7 @@ def test_a_call_is_one_round_trip(indexed: Redis) -> None:
     before = indexed.ask("INFO", "commandstats")["cmdstat_evalsha"]["calls"]
     look_up([f"u{n}" for n in range(100)])
     after = indexed.ask("INFO", "commandstats")
+@pytest.mark.security("S16")
     assert after["cmdstat_evalsha"]["calls"] - before == 100
     assert after["cmdstat_script|load"]["calls"] == len(unread_store._SCRIPTS)
     assert "cmdstat_script|exists" not in after

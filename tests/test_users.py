@@ -30,6 +30,7 @@ def test_active(alice: User, bob: User) -> None:
     assert len(queries) == 1
 
 
+@pytest.mark.security("S7")
 @pytest.mark.parametrize(
     "odd",
     ["", "x", "../", "-5", "1.5", "1_0", "\u0663", "\ud800", "9223372036854775807", "9223372036854775808", "9" * 255],

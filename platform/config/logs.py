@@ -14,6 +14,13 @@ _SECRETS = (
     (re.compile(r"(/[^\s?\"']*)\?[^\s\"']+"), r"\1"),
     (re.compile(r"\b(bearer[. ]+)[^\s,\"']+", re.IGNORECASE), r"\1***"),
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), "***"),
+    # PostgreSQL quotes the whole row that it refuses, texts of users included.
+    (
+        re.compile(
+            r"^(DETAIL|CONTEXT): .*?(?=\n\nThe above exception|\n\nDuring handling|\Z)", re.DOTALL | re.MULTILINE
+        ),
+        r"\1: ***",
+    ),
 )
 
 

@@ -93,6 +93,7 @@ def test_index_for_a_publisher(staff: Staff) -> None:
     assert "Announcements" in words(staff("publish_announcement").get("/admin/"))
 
 
+@pytest.mark.security("S15")
 @pytest.mark.parametrize("state", ["scheduled", "live", "ended", "withdrawn"])
 def test_forged_edit_after_publishing(chief: StaffClient, all_kinds: dict[str, Announcement], state: str) -> None:
     """What has been published cannot be changed or deleted, not by a form made by hand either."""
@@ -103,6 +104,7 @@ def test_forged_edit_after_publishing(chief: StaffClient, all_kinds: dict[str, A
     assert Announcement.objects.filter(pk=found.pk).values().get() == before
 
 
+@pytest.mark.security("S15")
 def test_published_while_the_form_was_open(composer: StaffClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """A form that was let in a moment before the publishing is refused with a clear word."""
     found = draft()

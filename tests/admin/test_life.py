@@ -34,6 +34,7 @@ def logged() -> list[str]:
     return [entry.get_change_message() for entry in LogEntry.objects.order_by("pk")]
 
 
+@pytest.mark.security("S15")
 def test_the_page_says_whom_it_reaches(publisher: StaffClient) -> None:
     """It shows the words, the window and how many active users there are; looking publishes nothing."""
     for number in range(3):
@@ -69,6 +70,7 @@ def test_publish_for_later(publisher: StaffClient) -> None:
     assert Announcement.objects.get().status == "scheduled"
 
 
+@pytest.mark.security("S15")
 def test_publish_without_permission(composer: StaffClient) -> None:
     """Who composes cannot publish, neither look nor post."""
     found = draft()
@@ -155,6 +157,7 @@ def test_publish_past_its_end(chief: StaffClient) -> None:
     assert Announcement.objects.get().status == "draft"
 
 
+@pytest.mark.security("S15")
 def test_second_approver(chief: StaffClient, staff: Staff, settings: Settings) -> None:
     """With the setting, nobody publishes what they wrote in, whether they made it or changed it; others do."""
     settings.NOTIFICATIONS = {**settings.NOTIFICATIONS, "SECOND_APPROVER": True}
@@ -192,6 +195,7 @@ def test_standalone_knows_no_number(publisher: StaffClient, settings: Settings) 
     assert 'value="Publish to everyone"' in response.content.decode()
 
 
+@pytest.mark.security("S15")
 def test_withdraw(chief: StaffClient) -> None:
     """Asked once more, then gone; a second click is told so and logged no more."""
     found = live()
@@ -224,6 +228,7 @@ def at(moment: Any) -> dict[str, str]:
     return {"at_0": local.strftime("%Y-%m-%d"), "at_1": local.strftime("%H:%M:%S")}
 
 
+@pytest.mark.security("S15")
 def test_end_earlier(chief: StaffClient) -> None:
     """An earlier end is taken and logged; one in the past, before the start or later than the old one is not."""
     found = live()

@@ -37,6 +37,7 @@ def posted(client: StaffClient, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
+@pytest.mark.security("S14")
 def test_made_and_shown_once(keeper: StaffClient) -> None:
     """The answer holds a key that works; no table, session, log, address or later page does."""
     response = keeper.post(f"{LIST}add/", posted(keeper))

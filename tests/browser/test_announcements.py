@@ -116,6 +116,7 @@ def test_published_once_however_often_it_is_clicked(people: People) -> None:
 MARKUP = '<script>document.title = "taken"</script><img src=x onerror="document.title=1">'
 
 
+@pytest.mark.security("S12")
 def test_markup_is_text_on_every_screen(people: People) -> None:
     """In the preview, on the page that publishes, in the popup, in the panel and on both kinds of list."""
     alice, staff = people("alice"), people("staff")

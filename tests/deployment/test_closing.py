@@ -60,6 +60,7 @@ async def disconnect(deployment: Deployment, uid: str) -> None:
         await rpc.call("connections.disconnect", uid=uid)
 
 
+@pytest.mark.security("S6")
 @pytest.mark.parametrize("redis", ["up", "killed", "paused"])
 async def test_every_socket_on_every_node(deployment: Deployment, redis: str) -> None:
     """4003 within 2 s of the call, with Redis or without it; what nobody is told of, within the recheck's time."""

@@ -174,6 +174,7 @@ async def test_another_node_is_a_line_and_a_signal(
             await socket.wait_item(item_id)
 
 
+@pytest.mark.security("S4")
 async def test_no_log_holds_a_token(
     postgresql: PostgreSQL, three_nodes: Deployment, new_uid: Callable[[], str]
 ) -> None:

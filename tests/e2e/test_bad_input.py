@@ -66,6 +66,7 @@ async def error_to(socket: Socket, data: str | bytes) -> str:
     return str(frame["code"])
 
 
+@pytest.mark.security("S10")
 @pytest.mark.parametrize("code", ["invalid_json", "invalid_frame"])
 async def test_each_bad_frame_gets_its_error_and_nobody_else_notices(two_kinds: Deployment, code: str) -> None:
     """Two bad frames a socket are answered and leave it open; a bystander's socket goes on as if nothing were."""
@@ -92,6 +93,7 @@ async def test_binary_frames_are_invalid(deployment: Deployment) -> None:
         await socket.ping()
 
 
+@pytest.mark.security("S9")
 async def test_the_third_invalid_frame_ends_the_socket(deployment: Deployment) -> None:
     """It still gets its error, then 4007."""
     async with deployment.socket(deployment.new_user()) as socket:
@@ -102,6 +104,7 @@ async def test_the_third_invalid_frame_ends_the_socket(deployment: Deployment) -
         assert len(socket.of_type("error")) == 3
 
 
+@pytest.mark.security("S9")
 async def test_sizes_at_below_and_above_the_limit(deployment: Deployment) -> None:
     """8 KiB is good, a byte more is `too_large` and no offence; over 64 KiB the server itself closes with 1009."""
     uid = deployment.new_user()
@@ -120,6 +123,7 @@ async def test_sizes_at_below_and_above_the_limit(deployment: Deployment) -> Non
         assert await socket.wait_closed() in (1009, 1006)
 
 
+@pytest.mark.security("S9")
 async def test_no_more_than_120_frames_a_minute(deployment: Deployment) -> None:
     """120 are answered, the next get `rate_limited`, whoever goes on is sent away with 4101; another user is not."""
     uid, other = deployment.new_user(), deployment.new_user()
@@ -149,6 +153,7 @@ async def test_unknown_fields_are_ignored_and_refs_come_back(two_kinds: Deployme
         assert "ref" not in await socket.wait_type("pong", after=before)
 
 
+@pytest.mark.security("S5")
 async def test_a_bad_token_in_auth_is_an_error_and_another_users_ends_the_socket(deployment: Deployment) -> None:
     """A bad one changes nothing; one of another uid is answered with 4001."""
     alice, bob = deployment.new_user("alice"), deployment.new_user("bob")
@@ -186,6 +191,7 @@ async def test_a_flood_of_bad_handshakes_harms_nobody(uvicorn_deployment: Deploy
     assert pings > 3
 
 
+@pytest.mark.security("S20")
 async def test_raw_garbage_ends_only_its_own_connection(deployment: Deployment) -> None:
     """Bytes that are no WebSocket frames, after a good handshake, close that socket and no other."""
     uid, other = deployment.new_user(), deployment.new_user()

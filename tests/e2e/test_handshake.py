@@ -35,6 +35,7 @@ def unsigned(payload: dict[str, Any]) -> str:
     return ".".join(base64.urlsafe_b64encode(json.dumps(p).encode()).decode().rstrip("=") for p in parts) + "."
 
 
+@pytest.mark.security("S2")
 @pytest.mark.parametrize("by_query", [True, False])
 async def test_bad_tokens_are_refused(deployment: Deployment, by_query: bool) -> None:
     """No token, and every kind that is not good, gets 403 (or 401), whichever way it is given; a good one is let in."""
@@ -66,6 +67,7 @@ async def test_bad_tokens_are_refused(deployment: Deployment, by_query: bool) ->
         assert socket.websocket.subprotocol == (None if by_query else "notifications.v1")
 
 
+@pytest.mark.security("S2")
 async def test_inactive_users_are_refused(deployment: Deployment) -> None:
     """A good token of a user who has been deactivated opens nothing."""
     uid = deployment.new_user()
@@ -73,6 +75,7 @@ async def test_inactive_users_are_refused(deployment: Deployment) -> None:
     assert await refusal(deployment.socket(uid)) in (401, 403)
 
 
+@pytest.mark.security("S1")
 async def test_origins_are_matched_exactly(deployment: Deployment) -> None:
     """A page of ours may open a socket; another site's, a look-alike's and a sandboxed one's may not."""
     uid = deployment.new_user()
@@ -140,6 +143,7 @@ async def test_the_token_endpoint_makes_tokens_that_open_sockets(deployment: Dep
             assert welcome["uid"] == uid
 
 
+@pytest.mark.security("S4")
 async def test_no_log_holds_a_token(deployment: Deployment) -> None:
     """A token that was let in and one that was refused, by query and by subprotocol, are in no node's log."""
     uid = deployment.new_user()

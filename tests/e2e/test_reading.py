@@ -77,6 +77,7 @@ async def test_an_announcement_is_read_by_each_user_alone(deployment: Deployment
     deployment.business.withdraw(item_id)
 
 
+@pytest.mark.security("S8")
 async def test_foreign_and_unknown_ids_look_alike(deployment: Deployment) -> None:
     """Both are left out of the answer, and the other user's item stays unread."""
     alice, bob = deployment.new_user("alice"), deployment.new_user("bob")

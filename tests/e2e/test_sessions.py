@@ -12,6 +12,7 @@ from tests.servers.process import aeventually
 pytestmark = pytest.mark.server
 
 
+@pytest.mark.security("S5")
 async def test_an_expiring_token_is_renewed_in_band(deployment: Deployment) -> None:
     """`token_expiring` comes, `auth` with a fresh token is answered, and the socket outlives the first token."""
     uid = deployment.new_user()
@@ -30,6 +31,7 @@ async def test_an_expiring_token_is_renewed_in_band(deployment: Deployment) -> N
         assert len(socket.of_type("token_expiring")) == 1
 
 
+@pytest.mark.security("S5")
 async def test_an_expired_token_ends_the_socket_with_4201(deployment: Deployment) -> None:
     """At its expiry, not before, give or take the sweep's second."""
     uid = deployment.new_user()
@@ -40,6 +42,7 @@ async def test_an_expired_token_ends_the_socket_with_4201(deployment: Deployment
         assert expires - 0.1 <= time.time() <= expires + 2
 
 
+@pytest.mark.security("S6")
 @pytest.mark.parametrize("way", ["sign-out", "ban", "password", "deletion", "disconnect"])
 async def test_every_socket_of_the_uid_is_closed(two_kinds: Deployment, way: str) -> None:
     """Sign-out, ban, a new password, deletion and `disconnect` close all sockets on all nodes with 4003 within 2 s."""
@@ -94,6 +97,7 @@ async def test_a_socket_opened_after_a_disconnect_stays(deployment: Deployment) 
         await second.ping()
 
 
+@pytest.mark.security("S9")
 async def test_the_eleventh_connection_takes_the_place_of_the_oldest(deployment: Deployment) -> None:
     """Ten tabs stay; with the eleventh the oldest gets 4004."""
     uid = deployment.new_user()

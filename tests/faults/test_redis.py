@@ -169,6 +169,7 @@ async def test_a_node_cut_off_from_redis(cluster: Cluster, new_uid: Callable[[],
         await socket.wait_item(item_id, 5)
 
 
+@pytest.mark.security("S6")
 async def test_sockets_are_closed_everywhere_though_redis_is_away(cluster: Cluster, new_uid: Callable[[], str]) -> None:
     """`connections.disconnect` closes all sockets of the uid on both nodes within the tail's 2 s."""
     uid = new_uid()

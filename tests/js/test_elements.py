@@ -334,6 +334,7 @@ def test_mark_all_read_goes_up_to_what_was_seen(stage: Callable[..., Stage]) -> 
     expect(panel(page).locator(".row").first).to_contain_text("Late")
 
 
+@pytest.mark.security("S12")
 def test_texts_are_texts_and_links_are_safe(stage: Callable[..., Stage]) -> None:
     """Markup is shown as it was written; an address that is none of the web becomes no link."""
     evil = '<img src=x onerror="document.title=1"><script>document.title=1</script>'

@@ -125,6 +125,7 @@ FLOODS = {
 }
 
 
+@pytest.mark.security("S9")
 @BOTH
 async def test_floods(server: str, platform: Platform, start_node: Callable[..., Node]) -> None:
     """20 MB of frames of each kind, as quickly as they go: cut, with 4101 where it can be said; others are answered."""

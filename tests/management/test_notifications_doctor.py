@@ -147,6 +147,7 @@ def test_redis_that_is_away(redis_in_use: Redis) -> None:
     assert "REDIS_URL" in finding.mend
 
 
+@pytest.mark.security("S16")
 @pytest.mark.server
 def test_redis_that_evicts(redis_in_use: Redis) -> None:
     """Whatever it evicts."""

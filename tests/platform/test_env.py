@@ -127,6 +127,7 @@ def test_lists() -> None:
     assert good(REDIS_URL="redis://a:1/0, rediss://b").redis_urls == ["redis://a:1/0", "rediss://b"]
 
 
+@pytest.mark.security("S3")
 def test_jwt_signing_key() -> None:
     """A shared secret means HS256; the one before is accepted besides."""
     jwt = good(JWT_SIGNING_KEY_PREVIOUS="p" * 32, JWT_AUDIENCE="push", JWT_ISSUER="login").jwt

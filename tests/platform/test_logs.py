@@ -17,6 +17,7 @@ from tests.servers.sockets import Socket, mint
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiNyJ9.c2lnbmF0dXJl"
 
 
+@pytest.mark.security("S4")
 @pytest.mark.parametrize(
     ("text", "redacted"),
     [
@@ -63,6 +64,23 @@ def test_every_logger_redacts(name: str, capsys: pytest.CaptureFixture[str]) -> 
     assert "token" not in said
 
 
+@pytest.mark.security("S17")
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        (
+            "IntegrityError: no\nDETAIL:  Failing row contains (7, Dear Bob,\nit is\n\nyou).\n\nThe above exception",
+            "IntegrityError: no\nDETAIL: ***\n\nThe above exception",
+        ),
+        ('invalid input\nDETAIL:  Token "x" is invalid.\nCONTEXT:  JSON data, line 1: x', "invalid input\nDETAIL: ***"),
+        ("for DETAIL: see there", "for DETAIL: see there"),
+    ],
+)
+def test_what_a_database_quotes_is_left_out(text: str, redacted: str) -> None:
+    """The row that it refuses, over as many lines as it has."""
+    assert redact(text) == redacted
+
+
 def record(message: str, **more: Any) -> logging.LogRecord:
     """A record as loggers make them, with further attributes."""
     made = logging.LogRecord("x", logging.WARNING, __file__, 1, message, (), None)
@@ -82,6 +100,7 @@ def test_a_line_of_json() -> None:
     assert set(json.loads(JSONFormatter().format(record("x")))) == {"time", "pid", "level", "logger", "message"}
 
 
+@pytest.mark.security("S4")
 def test_json_is_redacted() -> None:
     """Message and traceback, and it stays JSON."""
     made = record(f'"/ws/?token={JWT}" Bearer {JWT}')

@@ -80,6 +80,7 @@ def pages() -> list[str]:
     return own + admin_pages
 
 
+@pytest.mark.security("S4", "S12")
 def test_every_page_forbids_inline_code(client: Client, admin: User) -> None:
     """The policy is strict on each, has no `unsafe-`, and the page itself needs none."""
     visited = pages()
@@ -101,6 +102,7 @@ def test_every_page_forbids_inline_code(client: Client, admin: User) -> None:
         assert parser.found == [], path
 
 
+@pytest.mark.security("S12")
 def test_trusted_types_hold_but_for_the_admin(client: Client, admin: User) -> None:
     """Its jQuery assigns strings to `innerHTML`; nothing else of the policy is given up for it."""
     assert policy(client.get("/"))["require-trusted-types-for"] == "'script'"

@@ -93,6 +93,7 @@ def test_nothing_is_migrated_or_created(tmp_path: Path, start_node: Callable[...
     assert "no such table" in tried.stderr
 
 
+@pytest.mark.security("S18")
 def test_demo_accounts_are_nobody_in_production(sqlite_url: str, start_node: Callable[..., Node]) -> None:
     """Even where the tables are there."""
     node = start_node(Platform(sqlite_url))

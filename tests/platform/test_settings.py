@@ -60,6 +60,7 @@ BAD: list[tuple[str, str | None]] = [
 ]
 
 
+@pytest.mark.security("S3")
 @pytest.mark.parametrize(("name", "value"), BAD, ids=[f"{name}-{number}" for number, (name, _) in enumerate(BAD)])
 def test_a_mistake_is_one_line(name: str, value: str | None) -> None:
     """The process ends with a status, the variable's name and the mend; there is no traceback."""
@@ -80,6 +81,7 @@ def test_several_mistakes_are_told_at_once() -> None:
         assert {line.split()[0] for line in done.stderr.splitlines()} == set(mistakes)
 
 
+@pytest.mark.security("S18")
 def test_production_is_what_nobody_asked_for() -> None:
     """Whoever sets only what is needed gets no debug pages, secure cookies, no demo bank, one process's layer."""
     names = ("DEBUG", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE", "WALLET_DEMO_BANK", "CHANNEL_LAYERS")

@@ -17,6 +17,7 @@ FLOORS = {
 }
 
 
+@pytest.mark.security("S19")
 @pytest.mark.parametrize(("name", "floor"), FLOORS.items())
 def test_version(name: str, floor: str) -> None:
     """Older ones have holes that are known to all."""

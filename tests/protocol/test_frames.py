@@ -152,6 +152,7 @@ odd_frames = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.security("S10")
 @given(odd_frames)
 def test_any_frame_is_read_within_its_limits_or_refused(frame: dict[str, Any]) -> None:
     """Whatever the fields are, only the promised errors are raised, and what is read is what the contract says."""

@@ -24,6 +24,7 @@ def wrong(**values: Any) -> list[str]:
     return []
 
 
+@pytest.mark.security("S12")
 @pytest.mark.parametrize(
     ("field", "good", "bad"),
     [

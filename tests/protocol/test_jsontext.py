@@ -34,6 +34,7 @@ def test_what_is_written_reads_back(value: Any) -> None:
     assert jsontext.loads(text.encode(), PLENTY) == value
 
 
+@pytest.mark.security("S10")
 @given(st.text() | st.binary())
 @example('"\ud800"')
 @example(b"\xef\xbb\xbf{}")
@@ -52,6 +53,7 @@ def test_texts_close_to_json_are_read_or_refused(text: str) -> None:
     test_any_text_is_read_or_refused.hypothesis.inner_test(text)  # type: ignore[attr-defined]
 
 
+@pytest.mark.security("S10")
 @pytest.mark.parametrize(
     "text",
     [
@@ -92,6 +94,7 @@ def test_the_edges_of_json_are_good(text: str, value: Any) -> None:
     assert jsontext.loads(text, PLENTY) == value
 
 
+@pytest.mark.security("S10")
 @pytest.mark.parametrize("brackets", ["[]", "{}"])
 def test_depth(brackets: str) -> None:
     """32 levels are good, 33 are not; brackets in strings do not count, nor do many that are not nested."""
@@ -110,6 +113,7 @@ def test_depth(brackets: str) -> None:
     jsontext.loads("[" + ",".join([brackets] * 1_000) + "]", PLENTY)
 
 
+@pytest.mark.security("S10")
 @pytest.mark.parametrize("text", ['"aaaa"', '"\u00e9\u00e9"'])
 def test_size(text: str) -> None:
     """Counted in bytes of UTF-8 and before parsing: at the limit good, a byte over not, however bad the text is."""

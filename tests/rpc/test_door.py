@@ -27,6 +27,7 @@ async def count() -> int:
     return await Notification.objects.acount()
 
 
+@pytest.mark.security("S13")
 @pytest.mark.parametrize("key", ["", "x", "abc.def", "é.x", "a" * 300, "0123456789ab."])
 async def test_without_a_good_key_nothing_is_done(billing: Caller, key: str) -> None:
     """401 with the JSON-RPC error in its body, under the call's id."""
@@ -72,6 +73,7 @@ async def test_revoked_and_expired_keys_are_refused(billing: Caller) -> None:
 GOOD_PARAMS: dict[str, dict[str, Any]] = {name: method.example for name, method in METHODS.items()}
 
 
+@pytest.mark.security("S13")
 @pytest.mark.parametrize("name", sorted(METHODS))
 async def test_each_method_asks_for_its_scope(billing: Caller, name: str) -> None:
     """A key with every scope but that one is refused, before its parameters are looked at."""
@@ -107,6 +109,7 @@ async def test_scopes_are_those_of_the_contract() -> None:
     }
 
 
+@pytest.mark.security("S13")
 async def test_one_way_calls_change_nothing_and_get_no_answer(billing: Caller) -> None:
     """Alone and in a batch, good and bad."""
     response = await billing.post(SEND)
@@ -142,6 +145,7 @@ async def test_a_rate_of_nothing_lets_nothing_in(billing: Caller) -> None:
     assert failed.value.code == -32029
 
 
+@pytest.mark.security("S13")
 async def test_internal_errors_tell_nothing(
     billing: Caller, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

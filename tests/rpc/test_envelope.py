@@ -150,6 +150,7 @@ async def test_the_id_comes_back_as_it_was_given(billing: Caller, call_id: Any) 
     assert answer["result"]["name"] == "billing"
 
 
+@pytest.mark.security("S13")
 async def test_names_that_the_standard_reserves_are_no_methods(billing: Caller) -> None:
     """`rpc.*` and modernrpc's own `system.*`."""
     for name in ("rpc.discover", "system.listMethods", "system.multicall", "__class__"):
@@ -163,6 +164,7 @@ def padded(size: int) -> bytes:
     return body + b" " * (size - len(body))
 
 
+@pytest.mark.security("S13")
 @pytest.mark.parametrize(("size", "good"), [(256 * 1024, True), (256 * 1024 + 1, False), (3_000_000, False)])
 async def test_a_body_has_at_most_256_kib(billing: Caller, size: int, good: bool) -> None:
     """The last is over what Django itself reads."""
@@ -170,6 +172,7 @@ async def test_a_body_has_at_most_256_kib(billing: Caller, size: int, good: bool
     assert "result" in answer if good else answer["error"]["code"] == -32013
 
 
+@pytest.mark.security("S13")
 @pytest.mark.parametrize(("count", "good"), [(50, True), (51, False)])
 async def test_a_batch_has_at_most_50_calls(billing: Caller, count: int, good: bool) -> None:
     """One more is refused whole."""

@@ -179,6 +179,7 @@ async def test_unread_count_answers_for_each(billing: Caller) -> None:
         assert (await refused(billing, "inbox.unread_count", uids=uids)).code == -32602
 
 
+@pytest.mark.security("S8")
 async def test_mark_read_by_ids_leaves_out_what_is_not_the_users(billing: Caller) -> None:
     """And what needs a confirmation; by `ref` that is confirmed too."""
     mine = (await billing.call("notifications.send", uid="7", title="x"))["id"]

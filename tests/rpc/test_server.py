@@ -35,6 +35,7 @@ async def ask(name: str, who: Caller | None) -> Any:
     return json.loads(response.content)["error"]
 
 
+@pytest.mark.security("S13")
 @pytest.mark.parametrize("name", ["tests.broken", "service.info"])
 async def test_the_server_itself_lets_nobody_in_without_a_caller(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its own authentication and each method's, should the door ever forget to refuse."""
