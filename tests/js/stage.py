@@ -233,7 +233,7 @@ class Stage:
                 f'<!doctype html><html lang="{self.lang}" dir="{self.dir}"><meta charset=utf-8><title>Stage</title>'
                 '<meta name=viewport content="width=device-width, initial-scale=1">'
                 '<link rel=stylesheet href="/page.css">'
-                f'<script type=module src="/static/notifications/elements.js"></script>{self.html}'
+                f'<script type=module src="/static/notifications/notifications.min.js"></script>{self.html}'
             )
             route.fulfill(body=page, content_type="text/html", headers={"Content-Security-Policy": CSP})
 

@@ -45,7 +45,7 @@ def test_bell(alice: User, settings: Settings) -> None:
     request = request_of(alice)
     found = Elements(rendered({"request": request})).found
     assert found == {
-        "script": {"type": "module", "src": "/static/notifications/elements.js"},
+        "script": {"type": "module", "src": "/static/notifications/notifications.min.js"},
         "notification-bell": {
             "uid": str(alice.pk),
             "socket": "/ws/notifications/",
