@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from notifications import clock
 from notifications.conf import conf
-from notifications.models import Announcement, Disconnection, Drain, IdempotencyKey, Notification, Receipt
+from notifications.models import Announcement, Disconnection, Drain, IdempotencyKey, Notification, Receipt, Recipient
 
 # Rows of one transaction: some 20 ms on SQLite, the slowest at it.
 BATCH = 500
@@ -39,6 +39,7 @@ def chores(older_than: timedelta) -> list[Chore]:
         Chore("notifications", _finished(horizon, now)),
         # Before their announcements, whose deletion would take them all along in one transaction.
         Chore("receipts", Receipt.objects.filter(Exists(over.filter(pk=OuterRef("announcement_id"))))),
+        Chore("recipients", Recipient.objects.filter(Exists(over.filter(pk=OuterRef("announcement_id"))))),
         Chore("announcements", over),
         Chore("idempotency_keys", IdempotencyKey.objects.filter(created_at__lt=now - _days(conf().idempotency_days))),
         Chore("disconnections", Disconnection.objects.filter(changed_at__lt=now - WISH_LIFE)),

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet
 
-from notifications import clock, users
-from notifications.models import Announcement, Receipt
+from notifications import audiences, clock, users
+from notifications.models import Announcement, Receipt, Recipient
 
 # Widths of the chart's bars: the narrowest is taken of which no more than `BARS_MAX` are needed.
 WIDTHS = tuple(timedelta(minutes=m) for m in (1, 5, 15, 60, 180, 360, 720, 1440, 7 * 1440, 30 * 1440, 365 * 1440))
@@ -33,7 +33,7 @@ class Statistics:
     """The figures of one announcement."""
 
     reached: int | None
-    """Active users in whose inbox it is or was; None where there is no user table."""
+    """Its recipients, or of everyone the active users in whose inbox it is or was; None without a user table."""
     read: int
     confirmed: int
     median: timedelta | None
@@ -63,21 +63,36 @@ def of(announcement: Announcement) -> Statistics:
     )
 
 
-def audience(announcement: Announcement) -> QuerySet[Any] | None:
-    """The active users in whose inbox it is or was (would be, for a draft); None where there is no user table."""
-    now = clock.now()
-    over = min(announcement.withdrawn_at or now, announcement.ends_at, now)
-    if announcement.live_at is None:
-        return users.everyone()
-    return users.everyone(over if announcement.late_join else announcement.live_at)
-
-
 def waiting(announcement: Announcement) -> QuerySet[Any] | None:
-    """Whom of its audience have not read it, or not confirmed it where that is asked for; None without user table."""
+    """Whom of its audience have not read it, or not confirmed it where that is asked for; None if that is not known.
+
+    Each has its uid as `as_uid`, and the order is one in which chunks can be taken.
+    """
     people = audience(announcement)
     if people is None:
         return None
-    return people.filter(~Exists(Receipt.objects.filter(announcement=announcement, uid=OuterRef("as_uid"))))
+    receipts = Receipt.objects.filter(announcement=announcement, uid=OuterRef("as_uid"))
+    return people.filter(~Exists(receipts)).order_by(_key(announcement))
+
+
+def audience(announcement: Announcement) -> QuerySet[Any] | None:
+    """Those in whose inbox it is or was (would be, of a draft), each with its uid as `as_uid`.
+
+    Its recipients, or of everyone the active users: None where there is no user table.
+    """
+    narrow = announcement.audience != Announcement.EVERYONE
+    if announcement.live_at is None and announcement.audience != Announcement.LISTED:
+        return audiences.people(announcement.audience) if narrow else users.everyone()
+    if narrow:
+        return Recipient.objects.filter(announcement=announcement).annotate(as_uid=F("uid"))
+    now = clock.now()
+    over = min(announcement.withdrawn_at or now, announcement.ends_at, now)
+    return users.everyone(over if announcement.late_join else announcement.live_at)
+
+
+def _key(announcement: Announcement) -> str:
+    # Each in the order of an index: of `recipient_once`, or of the user table's own.
+    return "uid" if announcement.audience != Announcement.EVERYONE else "pk"
 
 
 def receipt_chunks(announcement: Announcement) -> Iterator[Sequence[Receipt]]:
@@ -99,20 +114,31 @@ def receipt_chunks(announcement: Announcement) -> Iterator[Sequence[Receipt]]:
         last = chunk[-1]
 
 
-def waiting_chunks(announcement: Announcement) -> Iterator[Sequence[Any]]:
-    """Those who are `waiting`, by primary key, in chunks of 2,000; none without user table."""
-    people = waiting(announcement)
-    if people is None:
-        return
-    last = None
-    while True:
-        found = people.order_by("pk") if last is None else people.order_by("pk").filter(pk__gt=last)
-        chunk = list(found[:CHUNK])
+def waiting_chunks(announcement: Announcement) -> Iterator[Sequence[tuple[str, str]]]:
+    """Those who are `waiting`, uid and name of each, in chunks of 2,000; none where they are not known."""
+    people, last = waiting(announcement), None
+    while people is not None:
+        chunk, last = chunk_after(announcement, people, last, CHUNK)
         if chunk:
-            yield chunk
+            yield with_names(chunk)
         if len(chunk) < CHUNK:
             return
-        last = chunk[-1].pk
+
+
+def chunk_after(announcement: Announcement, people: QuerySet[Any], last: Any, size: int) -> tuple[list[Any], Any]:
+    """The next of those who are `waiting`, and what to give as `last` for those after them; None for the first."""
+    key = _key(announcement)
+    chunk = list((people if last is None else people.filter(**{f"{key}__gt": last}))[:size])
+    return chunk, getattr(chunk[-1], key) if chunk else last
+
+
+def with_names(people: Sequence[Any]) -> Sequence[tuple[str, str]]:
+    """Uid and name of each of these, the name empty where no user has that uid."""
+    names = users.names(person.as_uid for person in people if isinstance(person, Recipient))
+    return [
+        (person.as_uid, names.get(person.as_uid, "") if isinstance(person, Recipient) else person.get_username())
+        for person in people
+    ]
 
 
 def _width(span: timedelta) -> timedelta:

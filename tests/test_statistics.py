@@ -143,8 +143,8 @@ def test_who_has_not_read_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert people.count() == 6
     chunks = list(waiting_chunks(announcement))
     assert [len(chunk) for chunk in chunks] == [3, 3]
-    left = [user.pk for user in users if user != users[2]]
-    assert [user.pk for chunk in chunks for user in chunk] == left
+    left = [(str(user.pk), user.username) for user in users if user != users[2]]
+    assert [person for chunk in chunks for person in chunk] == left
 
 
 @pytest.mark.parametrize("count", [0, 2, 3, 4, 6, 7])

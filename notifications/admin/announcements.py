@@ -15,8 +15,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from notifications import clock, users
-from notifications.admin import compose, figures, life, wording
+from notifications import audiences, clock, users
+from notifications.admin import compose, figures, life, recipients, wording
 from notifications.models import Announcement
 
 
@@ -50,14 +50,15 @@ class AnnouncementAdmin(admin.ModelAdmin):
     """Drafts are written here; what has been published is only looked at, ended, withdrawn or duplicated."""
 
     form = compose.DraftForm
-    list_display = ["title", "chip", "kind", "level", "goes_live", "ends_at"]
+    list_display = ["title", "chip", "kind", "level", "whom", "goes_live", "ends_at"]
     list_filter = [StatusFilter, "level"]
     search_fields = ["title", "body", "kind"]
     search_help_text = gettext_lazy("Words of the title or the body, or a kind.")
     actions = None
     fieldsets = [
         (None, {"fields": ["title", "body", "kind", "level", "url", "display", "confirm"]}),
-        (gettext_lazy("When"), {"fields": ["starts_at", "ends_at", "late_join"]}),
+        (gettext_lazy("For whom"), {"fields": ["audience", "late_join"]}),
+        (gettext_lazy("When"), {"fields": ["starts_at", "ends_at"]}),
     ]
 
     class Media:
@@ -68,6 +69,11 @@ class AnnouncementAdmin(admin.ModelAdmin):
         """Its state as a chip."""
         status = announcement.status
         return wording.chip(status.value, status.label)
+
+    @admin.display(description=gettext_lazy("audience"), ordering="audience")
+    def whom(self, announcement: Announcement) -> Any:
+        """Whom it is for, in a few words."""
+        return compose.audience_name(announcement)
 
     @admin.display(description=gettext_lazy("live from"), ordering="live_at", empty_value="–")
     def goes_live(self, announcement: Announcement) -> Any:
@@ -94,6 +100,7 @@ class AnnouncementAdmin(admin.ModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         """The pages of an announcement's life and of its figures, before the admin's own."""
         return [
+            self._page("recipients", recipients.listing),
             self._page("publish", life.publish),
             self._page("withdraw", life.withdraw),
             self._page("end", life.end),
@@ -119,15 +126,21 @@ class AnnouncementAdmin(admin.ModelAdmin):
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """What the announcement named by `duplicate` says; its times are to be set anew."""
         initial: dict[str, Any] = super().get_changeform_initial_data(request)
-        original = initial.pop("duplicate", None)
-        if original and self.has_view_permission(request):
-            try:
-                source = Announcement.objects.filter(pk=UUID(original)).first()
-            except ValueError:
-                source = None
-            if source is not None:
-                initial |= {name: getattr(source, name) for name in (*compose.CONTENT, "late_join")}
+        initial.pop("duplicate", None)
+        source = self._original(request)
+        if source is not None:
+            initial |= {name: getattr(source, name) for name in (*compose.CONTENT, "audience", "late_join")}
         return initial
+
+    def _original(self, request: HttpRequest) -> Announcement | None:
+        """What is being duplicated."""
+        original = request.GET.get("duplicate")
+        if not original or not self.has_view_permission(request):
+            return None
+        try:
+            return Announcement.objects.filter(pk=UUID(original)).first()
+        except ValueError:
+            return None
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -147,6 +160,9 @@ class AnnouncementAdmin(admin.ModelAdmin):
         if not change:
             obj.created_by = writer
             obj.save(force_insert=True)
+            original = self._original(request)
+            if original is not None and obj.audience == original.audience == Announcement.LISTED:
+                audiences.copy_list(original, obj)
             return
         written = {name: getattr(obj, name) for name in (*compose.WRITTEN, "edited_by")}
         Announcement.objects.filter(pk=obj.pk).update(**written, changed_at=Now())
@@ -174,6 +190,8 @@ class AnnouncementAdmin(admin.ModelAdmin):
                 request, _("The draft is saved, and a test of it is on its way to you alone."), messages.SUCCESS
             )
             return HttpResponseRedirect(reverse("admin:notifications_announcement_change", args=[obj.pk]))
+        if recipients.missing(obj):
+            return HttpResponseRedirect(reverse("admin:notifications_announcement_recipients", args=[obj.pk]))
         if "_publish" in request.POST and life.may_publish(request):
             return HttpResponseRedirect(reverse("admin:notifications_announcement_publish", args=[obj.pk]))
         return None

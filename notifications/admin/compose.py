@@ -9,7 +9,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from notifications import clock
+from notifications import audiences, clock
 from notifications.admin import wording
 from notifications.exceptions import InvalidContent
 from notifications.models import Announcement
@@ -18,7 +18,7 @@ from notifications.protocol.items import BODY_MAX, TITLE_MAX, Content, timestamp
 
 CONTENT = ("title", "body", "kind", "level", "url", "display", "confirm")
 WINDOW = ("starts_at", "ends_at", "late_join")
-WRITTEN = (*CONTENT, *WINDOW)
+WRITTEN = (*CONTENT, "audience", *WINDOW)
 # As many kinds as somebody looks through.
 KINDS_OFFERED = 50
 COMMON_KINDS = ("general", "activity", "maintenance")
@@ -30,6 +30,9 @@ def fingerprint(announcement: Announcement) -> str:
         "starts_at": timestamp(announcement.starts_at),
         "ends_at": timestamp(announcement.ends_at),
         "late_join": announcement.late_join,
+        "audience": announcement.audience,
+        # A list of uids is not here, but the moment of its last change is.
+        "enrolled_at": timestamp(announcement.enrolled_at),
     }
     return hashlib.sha256(jsontext.dumps(values).encode()).hexdigest()[:32]
 
@@ -37,6 +40,21 @@ def fingerprint(announcement: Announcement) -> str:
 def said(announcement: Announcement) -> dict[str, Any]:
     """Its content as the preview draws it."""
     return {name: getattr(announcement, name) for name in CONTENT}
+
+
+def audience_name(announcement: Announcement) -> Any:
+    """How staff call whom it is for: the stored name where the platform registers it no more."""
+    names = dict(audience_choices())
+    return names.get(announcement.audience, announcement.audience)
+
+
+def audience_choices() -> list[tuple[str, Any]]:
+    """Whom an announcement can be for."""
+    return [
+        (Announcement.EVERYONE, gettext_lazy("everyone")),
+        *((each.name, each.label) for each in audiences.offered()),
+        (Announcement.LISTED, gettext_lazy("a list of uids")),
+    ]
 
 
 class KindInput(forms.TextInput):
@@ -57,6 +75,9 @@ class DraftForm(forms.ModelForm):
     """A draft. Judged by `Content.checked` alone, the door that every item goes through, whoever sends it."""
 
     seen = forms.CharField(widget=forms.HiddenInput, required=False)
+    audience = forms.ChoiceField(
+        label=gettext_lazy("Audience"), widget=forms.RadioSelect, required=False, initial=Announcement.EVERYONE
+    )
 
     class Meta:
         model = Announcement
@@ -82,6 +103,13 @@ class DraftForm(forms.ModelForm):
         for name, most in (("title", TITLE_MAX), ("body", BODY_MAX)):
             self.fields[name].widget.attrs["data-most"] = most
         self.fields["kind"].widget = KindInput(attrs=self.fields["kind"].widget.attrs)
+        choices = dict(audience_choices())
+        if not self.instance._state.adding:
+            choices.setdefault(self.instance.audience, self.instance.audience)
+        cast("forms.ChoiceField", self.fields["audience"]).choices = list(choices.items())
+        self.fields["late_join"].help_text = gettext_lazy(
+            "Also for users who join after it went live, or come into its audience after it was published."
+        )
         self.fields["seen"].initial = "" if self.instance._state.adding else fingerprint(self.instance)
         for name in ("starts_at", "ends_at"):
             wording.name_parts(self.fields[name])
@@ -92,6 +120,10 @@ class DraftForm(forms.ModelForm):
     def clean_body(self) -> str:
         """Line breaks as one character each: a browser sends two."""
         return str(self.cleaned_data["body"]).replace("\r\n", "\n")
+
+    def clean_audience(self) -> str:
+        """Everyone, where nothing was chosen."""
+        return self.cleaned_data["audience"] or Announcement.EVERYONE
 
     def clean(self) -> dict[str, Any]:
         """All limits of content, the window, and whether the draft is still the one that was opened."""

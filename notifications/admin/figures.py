@@ -1,7 +1,7 @@
 """What became of an announcement, for staff: figures, a chart, who is still waited for, and reminding them."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import Exists, Max, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -18,17 +18,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from notifications import clock, statistics, users
-from notifications.admin import wording
+from notifications.admin import compose, wording
 from notifications.admin.chart import drawn
 from notifications.admin.downloads import download
 from notifications.admin.frame import framed
 from notifications.bulk import multicast
-from notifications.exceptions import KeyReused
-from notifications.idempotency import once
 from notifications.models import Announcement, Notification
 from notifications.protocol.items import TITLE_MAX, Content
 
 WAITING_SHOWN = 100
+# Nobody is reminded of one announcement more often.
+REMIND_AGAIN = timedelta(hours=1)
+REMIND_BATCH = 1_000
 
 
 def statistics_page(site: "ModelAdmin[Announcement]", request: HttpRequest, object_id: UUID) -> HttpResponse:
@@ -40,6 +41,7 @@ def statistics_page(site: "ModelAdmin[Announcement]", request: HttpRequest, obje
     context = {
         "title": _("Statistics"),
         "announcement": announcement,
+        "audience": compose.audience_name(announcement),
         "state": announcement.status,
         "figures": figures,
         "read_share": _share(figures.read, figures.reached),
@@ -50,7 +52,7 @@ def statistics_page(site: "ModelAdmin[Announcement]", request: HttpRequest, obje
         "zone": wording.zone(),
         "waiting_known": waiting is not None,
         "waiting_count": waiting.count() if waiting is not None else 0,
-        "waiting": [(user.as_uid, user.get_username()) for user in _first(waiting)],
+        "waiting": _first(waiting),
         "shown": WAITING_SHOWN,
         "may_remind": _may_remind(request, announcement),
         "reminded": reminded and wording.moment(reminded),
@@ -62,36 +64,32 @@ def statistics_page(site: "ModelAdmin[Announcement]", request: HttpRequest, obje
 def remind(site: "ModelAdmin[Announcement]", request: HttpRequest, object_id: UUID) -> HttpResponse:
     """Asks once more; posted from there, sends each of those who are waited for a notification of their own.
 
-    All of it is one transaction under one key, which names the reminder before: of two clicks, and of two members of
-    staff who look at the same page, one reminds.
+    A thousand at a time, each batch a transaction that holds the announcement and passes over whom it finds reminded
+    within the hour: of two clicks, and of two members of staff, each person hears from one; and what was broken off is
+    taken up by doing it again.
     """
     announcement = _published(site, request, object_id)
     if not _may_remind(request, announcement):
         raise PermissionDenied
-    waiting = statistics.waiting(announcement)
+    waiting = _unreminded(announcement)
     if waiting is None:
         raise PermissionDenied
     before = _reminded_at(announcement)
-    round_ = before.isoformat() if before else "first"
     if request.method == "POST":
-        key = f"remind:{announcement.pk}:{request.POST.get('round', '')}"
-        reminded, again = 0, request.POST.get("round") != round_
-        if not again:
-            try:
-                with transaction.atomic():
-                    said = {"call": "remind", "announcement": str(announcement.pk)}
-                    reminded, again = once("", key, said, lambda: _send_reminders(announcement))
-                    if not again:
-                        text = ngettext("Reminded %(count)d person.", "Reminded %(count)d people.", reminded)
-                        site.log_change(request, announcement, text % {"count": reminded})
-            except KeyReused:
-                again = True
-        if again:
-            site.message_user(
-                request, _("They have been reminded a moment ago; nothing was sent again."), messages.WARNING
-            )
-        else:
+        reminded = 0
+        try:
+            for count in _send_reminders(announcement):
+                reminded += count
+        finally:
+            if reminded:
+                text = ngettext("Reminded %(count)d person.", "Reminded %(count)d people.", reminded)
+                site.log_change(request, announcement, text % {"count": reminded})
+        if reminded:
             site.message_user(request, text % {"count": reminded}, messages.SUCCESS)
+        else:
+            site.message_user(
+                request, _("They have been reminded within the hour; nothing was sent again."), messages.WARNING
+            )
         return HttpResponseRedirect(_statistics_url(announcement))
     count = waiting.count()
     question = ngettext(
@@ -102,9 +100,10 @@ def remind(site: "ModelAdmin[Announcement]", request: HttpRequest, object_id: UU
     context = {
         "title": _("Remind"),
         "question": question % {"count": count},
-        "remark": before and _("They were last reminded: %(moment)s.") % {"moment": wording.moment(before)},
+        "remark": before
+        and _("They were last reminded: %(moment)s. Who was reminded within the hour is passed over.")
+        % {"moment": wording.moment(before)},
         "label": _("Remind them"),
-        "hidden": {"round": round_},
         "back": _statistics_url(announcement),
     }
     return framed(site, request, "admin/notifications/confirm.html", announcement, context)
@@ -135,11 +134,8 @@ def waiting_csv(site: "ModelAdmin[Announcement]", request: HttpRequest, object_i
     """Everyone who has not read it, or not confirmed it where that is asked for."""
     announcement = _published(site, request, object_id)
 
-    def lines(chunk: Sequence[Any]) -> Iterator[Sequence[object]]:
-        return ((user.as_uid, user.get_username()) for user in chunk)
-
     chunks = statistics.waiting_chunks(announcement)
-    return download(request, f"waiting-{announcement.pk}.csv", ("uid", "name"), chunks, lines)
+    return download(request, f"waiting-{announcement.pk}.csv", ("uid", "name"), chunks, lambda chunk: chunk)
 
 
 def _published(site: "ModelAdmin[Announcement]", request: HttpRequest, object_id: UUID) -> Announcement:
@@ -168,7 +164,19 @@ def _reminded_at(announcement: Announcement) -> datetime | None:
     return last
 
 
-def _send_reminders(announcement: Announcement) -> int:
+def _unreminded(announcement: Announcement) -> "QuerySet[Any] | None":
+    """Those who are waited for and were not reminded within the hour."""
+    waiting = statistics.waiting(announcement)
+    if waiting is None:
+        return None
+    lately = Notification.objects.filter(
+        ref=_reference(announcement), uid=OuterRef("as_uid"), created_at__gt=clock.now() - REMIND_AGAIN, source=""
+    )
+    return waiting.filter(~Exists(lately))
+
+
+def _send_reminders(announcement: Announcement) -> Iterator[int]:
+    """Remind a batch at a time, and give how many each was."""
     content = Content.checked(
         title=(_("Reminder: %(title)s") % {"title": announcement.title})[:TITLE_MAX],
         body=announcement.body,
@@ -177,15 +185,23 @@ def _send_reminders(announcement: Announcement) -> int:
         url=reverse("notifications:item", args=[announcement.item_id]),
         ref=_reference(announcement),
     )
-    chunks = statistics.waiting_chunks(announcement)
-    return sum(
-        multicast([user.as_uid for user in chunk], content, expires_at=announcement.ends_at).accepted
-        for chunk in chunks
-    )
+    last = None
+    while True:
+        with transaction.atomic():
+            held = Announcement.objects.select_for_update().get(pk=announcement.pk)
+            waiting = _unreminded(held)
+            if waiting is None or held.status != Announcement.Status.LIVE:
+                return
+            batch, last = statistics.chunk_after(held, waiting, last, REMIND_BATCH)
+            if batch:
+                multicast([person.as_uid for person in batch], content, expires_at=held.ends_at)
+        yield len(batch)
+        if len(batch) < REMIND_BATCH:
+            return
 
 
-def _first(waiting: "QuerySet[Any] | None") -> Sequence[Any]:
-    return [] if waiting is None else list(waiting.order_by("pk")[:WAITING_SHOWN])
+def _first(waiting: "QuerySet[Any] | None") -> Sequence[tuple[str, str]]:
+    return [] if waiting is None else statistics.with_names(list(waiting[:WAITING_SHOWN]))
 
 
 def _share(part: int, whole: int | None) -> str:

@@ -10,14 +10,14 @@ from django.contrib.admin import ModelAdmin
 from django.contrib.admin.widgets import AdminSplitDateTime
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from notifications import clock, roll, statistics, users
+from notifications import audiences, clock, presence, roll, statistics, users
 from notifications.admin import compose, wording
 from notifications.admin.frame import framed
 from notifications.announcing import end_announcement, publish_announcement, withdraw_announcement
@@ -28,6 +28,8 @@ from notifications.protocol.items import TITLE_MAX
 from notifications.publishing import notify
 
 TEST_LIFETIME = timedelta(days=1)
+# Uids that are looked for among the online in one go.
+ONLINE_CHUNK = 2_000
 
 
 def may_publish(request: HttpRequest) -> bool:
@@ -51,6 +53,7 @@ def possible(request: HttpRequest, announcement: Announcement | None) -> dict[st
         "end": may_withdraw(request) and standing,
         "duplicate": announcement is not None and request.user.has_perm("notifications.add_announcement"),
         "statistics": published,
+        "recipients": announcement is not None and announcement.audience == Announcement.LISTED,
     }
 
 
@@ -58,7 +61,12 @@ def facts(announcement: Announcement) -> list[tuple[Any, str]]:
     """What has become of it so far and by whom, as lines to read."""
     people = wording.named([announcement.created_by, announcement.published_by, *announcement.edited_by])
     made_by = people.get(announcement.created_by) or _("the platform")
-    lines = [(_("Composed"), f"{wording.moment(announcement.created_at)} · {made_by}")]
+    lines: list[tuple[Any, str]] = [(_("For"), str(compose.audience_name(announcement)))]
+    if announcement.audience != Announcement.EVERYONE and announcement.published_at:
+        count = announcement.recipients.count()
+        people_text = ngettext("%(count)d person", "%(count)d people", count) % {"count": count}
+        lines[0] = (_("For"), f"{lines[0][1]} · {people_text}")
+    lines += [(_("Composed"), f"{wording.moment(announcement.created_at)} · {made_by}")]
     others = [people[uid] for uid in announcement.edited_by if uid != announcement.created_by]
     if others:
         lines.append((_("Changed by"), ", ".join(others)))
@@ -109,6 +117,7 @@ def publish(site: "ModelAdmin[Announcement]", request: HttpRequest, object_id: U
                 return _to(announcement)
     people = statistics.audience(announcement)
     count = None if people is None else people.count()
+    narrow = announcement.audience != Announcement.EVERYONE
     context = {
         "title": _("Publish announcement"),
         "announcement": announcement,
@@ -117,8 +126,11 @@ def publish(site: "ModelAdmin[Announcement]", request: HttpRequest, object_id: U
         "said": compose.said(announcement),
         "remarks": remarks,
         "blocked": blocked,
+        "audience": compose.audience_name(announcement),
+        "narrow": narrow,
+        "listed": announcement.audience == Announcement.LISTED,
         "people": count,
-        "online": online(),
+        "online": online_of(people) if narrow and people is not None else online(),
         "label": _publish_label(count),
         "starts": wording.moment(announcement.starts_at) if _later(announcement) else None,
         "ends": wording.moment(announcement.ends_at),
@@ -205,6 +217,15 @@ def online() -> int | None:
     return users
 
 
+def online_of(people: "QuerySet[Any]") -> int | None:
+    """How many of these have a socket open now; None where no node can say so of all nodes."""
+    if not conf().redis_urls and roll.present().count() != 1:
+        return None
+    uids = people.order_by().values_list("as_uid", flat=True).iterator(ONLINE_CHUNK)
+    known = (presence.known(some) for some in audiences.chunks(uids, ONLINE_CHUNK))
+    return sum(1 for counts in known for sockets in counts.values() if sockets)
+
+
 def _to(announcement: Announcement) -> HttpResponse:
     return HttpResponseRedirect(reverse("admin:notifications_announcement_change", args=[announcement.pk]))
 
@@ -218,9 +239,18 @@ def _obstacles(request: HttpRequest, announcement: Announcement) -> list[str]:
     obstacles = []
     if announcement.ends_at <= clock.now():
         obstacles.append(_("Its end has passed: set another one first."))
+    if announcement.audience not in dict(compose.audience_choices()):
+        obstacles.append(_("Its audience is not there any more: choose another one first."))
+    elif announcement.audience != Announcement.EVERYONE and not _anybody(announcement):
+        obstacles.append(_("There is nobody in its audience."))
     if conf().second_approver and users.uid_of(request.user) in {announcement.created_by, *announcement.edited_by}:
         obstacles.append(_("You wrote in it: somebody else has to publish it."))
     return obstacles
+
+
+def _anybody(announcement: Announcement) -> bool:
+    people = statistics.audience(announcement)
+    return people is not None and people.exists()
 
 
 def _already(announcement: Announcement) -> str:
@@ -237,6 +267,8 @@ def _already(announcement: Announcement) -> str:
 def _published(announcement: Announcement) -> str:
     if announcement.status == Announcement.Status.SCHEDULED:
         return _("Scheduled: it goes live %(moment)s.") % {"moment": wording.moment(announcement.live_at)}
+    if announcement.audience != Announcement.EVERYONE:
+        return _("Published: its audience is being told now.")
     return _("Published: everyone is being told now.")
 
 

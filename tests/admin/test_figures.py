@@ -1,15 +1,19 @@
 """`notifications.admin.figures`: what staff see of an announcement, and reminding those who are missing."""
 
+import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
+from django.db import connection
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from notifications import clock
-from notifications.idempotency import once
+from notifications import bulk, clock
+from notifications.admin import figures
+from notifications.announcing import withdraw_announcement
+from notifications.exceptions import Unavailable
 from notifications.models import Announcement, Notification, Receipt
 from tests.admin.conftest import StaffClient, live, words
 from tests.admin.test_life import page
@@ -134,39 +138,98 @@ def test_remind(publisher: StaffClient) -> None:
     read(found, users[:2])
     form = publisher.get(page(found, "remind"))
     assert "4 people are each sent" in words(form)
-    form_fields = form.context["hidden"]
-    response = publisher.post(page(found, "remind"), form_fields, follow=True)
+    response = publisher.post(page(found, "remind"), follow=True)
     assert "Reminded 4 people." in words(response)
     sent = Notification.objects.all()
     assert {row.uid for row in sent} == {str(user.pk) for user in (*users[2:], publisher.user)}
     assert {(row.title, row.level, row.url, row.expires_at) for row in sent} == {
         ("Reminder: Holiday opening", "warning", f"/notifications/{found.item_id}/", found.ends_at)
     }
-    assert "reminded a moment ago" in words(publisher.post(page(found, "remind"), form_fields, follow=True))
+    assert "reminded within the hour" in words(publisher.post(page(found, "remind"), follow=True))
     assert Notification.objects.count() == 4
     assert [entry.get_change_message() for entry in LogEntry.objects.all()] == ["Reminded 4 people."]
 
 
 def test_remind_again_later(publisher: StaffClient) -> None:
-    """A page opened after the reminder says when that was, and sends another one."""
+    """A page opened after the reminder says when that was, and after an hour sends another one."""
     found = begun()
-    publisher.post(page(found, "remind"), publisher.get(page(found, "remind")).context["hidden"])
+    publisher.post(page(found, "remind"))
+    Notification.objects.update(created_at=clock.now() - figures.REMIND_AGAIN)
     form = publisher.get(page(found, "remind"))
     assert "They were last reminded" in words(form)
+    assert "1 person is sent" in words(form)
     assert "Last reminded" in words(publisher.get(page(found, "statistics")))
-    publisher.post(page(found, "remind"), form.context["hidden"])
+    publisher.post(page(found, "remind"))
     assert Notification.objects.count() == 2
+    assert "0 people are each sent" in words(publisher.get(page(found, "remind")))
 
 
-@pytest.mark.parametrize("same", [True, False])
-def test_reminded_at_the_same_moment(publisher: StaffClient, same: bool) -> None:
-    """Of two clicks in the same moment the second finds the first one's key, and sends nothing."""
+@pytest.mark.django_db(transaction=True)
+def test_reminded_at_the_same_moment(
+    publisher: StaffClient, chief: StaffClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two who press the button in the same moment both may send a part, and each person hears once."""
+    monkeypatch.setattr(figures, "REMIND_BATCH", 3)
+    people(20)
     found = begun()
-    said = {"call": "remind", "announcement": str(found.pk)} if same else {"call": "something else"}
-    once("", f"remind:{found.pk}:first", said, lambda: 1)
-    response = publisher.post(page(found, "remind"), {"round": "first"}, follow=True)
-    assert "reminded a moment ago" in words(response)
-    assert not Notification.objects.exists()
+    start = threading.Barrier(2)
+
+    def press(client: StaffClient) -> None:
+        try:
+            start.wait(10)
+            client.post(page(found, "remind"))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=press, args=[client]) for client in (publisher, chief)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    uids = list(Notification.objects.values_list("uid", flat=True))
+    assert sorted(uids) == sorted(str(user.pk) for user in User.objects.all())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_broken_off_is_taken_up(publisher: StaffClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each batch is stored by itself: after a failure the log says how far it came, the next does the rest."""
+    monkeypatch.setattr(figures, "REMIND_BATCH", 3)
+    people(6)
+    found = begun()
+    multicast, batches = bulk.multicast, []
+
+    def fails_then(uids: list[str], *args: Any, **kwargs: Any) -> Any:
+        batches.append(len(uids))
+        if len(batches) == 2:
+            raise Unavailable("the database is away")
+        return multicast(uids, *args, **kwargs)
+
+    monkeypatch.setattr("notifications.admin.figures.multicast", fails_then)
+    with pytest.raises(Unavailable):
+        publisher.post(page(found, "remind"))
+    assert Notification.objects.count() == 3
+    assert "Reminded 4 people." in words(publisher.post(page(found, "remind"), follow=True))
+    assert batches == [3, 3, 3, 1]
+    assert len(set(Notification.objects.values_list("uid", flat=True))) == Notification.objects.count() == 7
+    said = [entry.get_change_message() for entry in LogEntry.objects.order_by("pk")]
+    assert said == ["Reminded 3 people.", "Reminded 4 people."]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_reminding_ends_with_the_announcement(publisher: StaffClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Withdrawn while reminders go out, no further batch is sent."""
+    monkeypatch.setattr(figures, "REMIND_BATCH", 3)
+    people(6)
+    found = begun()
+    multicast = bulk.multicast
+
+    def then_withdrawn(*args: Any, **kwargs: Any) -> Any:
+        withdraw_announcement(found.pk)
+        return multicast(*args, **kwargs)
+
+    monkeypatch.setattr("notifications.admin.figures.multicast", then_withdrawn)
+    publisher.post(page(found, "remind"))
+    assert Notification.objects.count() == 3
 
 
 def test_no_reminder_after_the_end(publisher: StaffClient) -> None:
@@ -174,7 +237,7 @@ def test_no_reminder_after_the_end(publisher: StaffClient) -> None:
     found = begun()
     Announcement.objects.update(ends_at=clock.now() - timedelta(hours=1))
     assert "Remind" not in words(publisher.get(page(found, "statistics")))
-    assert publisher.post(page(found, "remind"), {"round": "first"}).status_code == 403
+    assert publisher.post(page(found, "remind")).status_code == 403
 
 
 def lines(response: Any) -> list[str]:
