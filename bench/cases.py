@@ -2,28 +2,37 @@
 
 import statistics
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
 
-from bench.fleet import Fleet
+from bench.fleet import Fleet, Share
 from bench.processes import cpu_seconds, resident_bytes
 from bench.sites import Ours, Site
 
 COLLECT_SECONDS = 60.0
 # What is over before the next measurement begins: the servers are quiet when their CPU has not moved for so long.
 QUIET_SECONDS = 0.5
+# What is measured of a site between two broadcasts, at the least: 100 ticks of the kernel's clock.
+IDLE_SECONDS = 1.0
 
 
 @dataclass(slots=True)
 class Broadcast:
-    """What opening and broadcasting cost on one site. CPU is the servers'; medians over the rounds."""
+    """What opening and broadcasting cost on one site; medians over the rounds.
+
+    CPU is the servers', without what they spend in the same time while nothing is sent (`idle_percent` of a core);
+    `client_ms_per_1000` and `client_connect_us` are the load clients'.
+    """
 
     site: str
     sockets: int
     opened_per_second: float
     connect_us: float
+    client_connect_us: float
     idle_kib: float
+    idle_percent: float
     cpu_ms_per_1000: float
+    client_ms_per_1000: float
     last_ms: float
     worst_last_ms: float
     missing: int
@@ -33,32 +42,72 @@ def broadcast(site: Site, sockets: int, rounds: int) -> Broadcast:
     """Open the sockets, then send to all of them, several times over."""
     shares = site.shares(sockets)
     with Fleet(len(shares), replays=site.replays) as fleet:
-        empty, begun = resident_bytes(site.pids), cpu_seconds(site.pids)
+        fleet.expect([0] * len(shares))  # they have begun
+        empty, cpu, client_cpu = resident_bytes(site.pids), cpu_seconds(site.pids), cpu_seconds(fleet.pids)
         opened = fleet.open(shares)
         settle(site)
-        connect = cpu_seconds(site.pids) - begun
+        connect, client_connect = cpu_seconds(site.pids) - cpu, cpu_seconds(fleet.pids) - client_cpu
         idle = resident_bytes(site.pids) - empty
-        cpu, lasts, missing = [], [], 0
+        # The first one pays what is paid once, and is not counted.
+        _round(site, fleet, shares)
+        # The time without a broadcast is measured between those with one, so that both have the same heartbeats.
+        sent, idles = [], []
         for _ in range(rounds):
-            fleet.expect([len(share.paths) for share in shares])
-            before = cpu_seconds(site.pids)
-            sent = site.broadcast()
-            arrivals = fleet.collect(COLLECT_SECONDS)
-            settle(site)
-            cpu.append(cpu_seconds(site.pids) - before)
-            missing += sockets - sum(len(a.times) for a in arrivals)
-            lasts.append(max(max(a.times, default=sent + COLLECT_SECONDS) for a in arrivals) - sent)
+            sent.append(_round(site, fleet, shares))
+            before, at = cpu_seconds(site.pids), time.monotonic()
+            time.sleep(max(IDLE_SECONDS, sent[-1].seconds))
+            idles.append((cpu_seconds(site.pids) - before) / (time.monotonic() - at))
+        idle_share = statistics.median(idles)
+        lasts = [one.last for one in sent]
         return Broadcast(
             site=site.name,
             sockets=sockets,
             opened_per_second=opened.count / opened.seconds,
             connect_us=connect / sockets * 1e6,
+            client_connect_us=client_connect / sockets * 1e6,
             idle_kib=idle / sockets / 1024,
-            cpu_ms_per_1000=statistics.fmean(cpu) / sockets * 1e6,
+            idle_percent=idle_share * 100,
+            cpu_ms_per_1000=statistics.median(one.cpu - idle_share * one.seconds for one in sent) / sockets * 1e6,
+            client_ms_per_1000=statistics.median(one.client_cpu for one in sent) / sockets * 1e6,
             last_ms=statistics.median(lasts) * 1e3,
             worst_last_ms=max(lasts) * 1e3,
-            missing=missing,
+            missing=sum(one.missing for one in sent),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """One broadcast: CPU seconds of servers and clients, how long that was measured, when the last client had it."""
+
+    cpu: float
+    client_cpu: float
+    seconds: float
+    last: float
+    missing: int
+
+
+def _round(site: Site, fleet: Fleet, shares: Sequence[Share]) -> _Sent:
+    fleet.expect([len(share.paths) for share in shares])
+    cpu, client_cpu, begun = cpu_seconds(site.pids), cpu_seconds(fleet.pids), time.monotonic()
+    sent = site.broadcast()
+    arrivals = fleet.collect(COLLECT_SECONDS)
+    settle(site)
+    return _Sent(
+        cpu=cpu_seconds(site.pids) - cpu,
+        client_cpu=cpu_seconds(fleet.pids) - client_cpu,
+        seconds=time.monotonic() - begun,
+        last=max(max(a.times, default=sent + COLLECT_SECONDS) for a in arrivals) - sent,
+        missing=sum(len(share.paths) for share in shares) - sum(len(a.times) for a in arrivals),
+    )
+
+
+def median_of(runs: Sequence[Broadcast]) -> Broadcast:
+    """Of several runs, each on servers of its own, the median of each figure, the worst last, all that was missing."""
+    first = runs[0]
+    names = [f.name for f in fields(Broadcast) if f.type is float]
+    medians = {name: statistics.median(getattr(run, name) for run in runs) for name in names}
+    medians["worst_last_ms"] = max(run.worst_last_ms for run in runs)
+    return replace(first, **medians, missing=sum(run.missing for run in runs))
 
 
 @dataclass(slots=True)

@@ -49,6 +49,11 @@ class Fleet:
             if process.is_alive():
                 process.terminate()
 
+    @property
+    def pids(self) -> list[int]:
+        """The load clients."""
+        return [process.pid for process in self._processes if process.pid is not None]
+
     def open(self, shares: Sequence[Share], *, at_once: int = client.OPENING_AT_ONCE) -> client.Opened:
         """Open all sockets, a share to each process in turn; raises `RuntimeError` if any could not be opened."""
         answers = self._each(

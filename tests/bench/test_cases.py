@@ -1,5 +1,7 @@
 """Every site of the benchmark is opened, broadcast to and pushed to, small."""
 
+from dataclasses import fields
+
 import pytest
 
 from bench import cases, rpc
@@ -18,6 +20,9 @@ def test_peers_are_measured(module: str, name: str) -> None:
         found = cases.broadcast(site, SOCKETS, rounds=2)
     assert (found.site, found.sockets, found.missing) == (name, SOCKETS, 0)
     assert 0 < found.last_ms <= found.worst_last_ms < 10_000
+    # Of the site and of the load client; so few deliveries may cost no tick at all.
+    assert found.client_connect_us >= 0
+    assert found.idle_percent >= 0
 
 
 def test_our_nodes_are_measured() -> None:
@@ -35,3 +40,14 @@ def test_our_nodes_are_measured() -> None:
         assert min(called.send_per_second, called.many_100_per_second, called.multicast_per_second) > 0
     with ours("ours, Daphne", server="daphne") as site:
         assert cases.broadcast(site, SOCKETS, rounds=1).missing == 0
+
+
+def test_the_medians_of_several_runs_count() -> None:
+    """But the worst is the worst of all, and what was missing in any is missing."""
+    figures = {f.name: 1.0 for f in fields(cases.Broadcast)} | {"site": "ours", "sockets": 10}
+    runs = [
+        cases.Broadcast(**{**figures, "cpu_ms_per_1000": cpu, "worst_last_ms": worst, "missing": missing})  # type: ignore[arg-type]
+        for cpu, worst, missing in ((30.0, 5.0, 0), (10.0, 90.0, 2), (11.0, 4.0, 0))
+    ]
+    found = cases.median_of(runs)
+    assert (found.site, found.cpu_ms_per_1000, found.worst_last_ms, found.missing) == ("ours", 11.0, 90.0, 2)

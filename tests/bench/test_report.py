@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from bench.cases import Idle
-from bench.report import BROADCAST_CPU, Row, table, write
+from bench.report import BROADCAST_CPU, COMPARED, Row, comparison, fill_page, table, write
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,44 @@ def test_results_are_written(tmp_path: Path) -> None:
     texts = [node.text for node in ET.parse(tmp_path / "bench.svg").iter("{http://www.w3.org/2000/svg}text")]  # noqa: S314
     assert "floor: raw <writes>" in texts
     assert "16.2" in texts
+
+
+def rows_of(site: str, *values: float) -> list[Row]:
+    """What is compared of one site."""
+    return [Row(case, site, value, "ms") for case, value in zip(COMPARED, values, strict=True)]
+
+
+ROWS = [*rows_of("floor", 10, 90, 17, 0), *rows_of("stock", 600, 6_000, 1_800, 33), *rows_of("ours", 20, 180, 900, 30)]
+
+
+def test_every_site_is_compared_with_ours_and_the_floor() -> None:
+    """A line for each site, with how many times ours each figure is; what is nothing of ours has no ratio."""
+    _, _, *lines = comparison(ROWS).splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert cells == [
+        ["floor", "10.0", "0.50", "90.0", "0.50", "17.0", "0.02", "0.0", "0.00", "1.00"],
+        ["stock", "600", "30.00", "6,000", "33.33", "1,800", "2.00", "33.0", "1.10", "60.00"],
+        ["ours", "20.0", "1.00", "180", "1.00", "900", "1.00", "30.0", "1.00", "2.00"],
+    ]
+
+
+def test_the_page_says_what_was_measured(tmp_path: Path) -> None:
+    """Between its marks, with the machine and the versions; filling it twice changes nothing, and all else stays."""
+    said = json.loads(write(tmp_path, ROWS, [], seconds=600).read_text())
+    page = "# Performance\n\n<!-- bench: begin -->\nof last year\n<!-- bench: end -->\n\nThe rest.\n"
+    filled = fill_page(page, {"bench": said})
+    assert "of last year" not in filled
+    assert filled.startswith("# Performance\n\n<!-- bench: begin -->\n\n`make bench`, ")
+    assert filled.endswith("<!-- bench: end -->\n\nThe rest.\n")
+    assert f"in 10 minutes: {said['machine']['cores']} cores" in filled
+    assert f"PostgreSQL {said['machine']['servers']['PostgreSQL']}" in filled
+    assert table(ROWS) in filled
+    assert comparison(ROWS) in filled
+    assert "images/bench-last.svg" in filled
+    assert fill_page(filled, {"bench": said}) == filled
+
+
+def test_a_page_without_the_marks_is_refused() -> None:
+    """Rather than that the figures go nowhere."""
+    with pytest.raises(ValueError, match="no place for bench"):
+        fill_page("# Performance\n<!-- bench: begin -->\n", {"bench": {}})
