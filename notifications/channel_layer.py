@@ -159,13 +159,19 @@ class Membership:
         if uid in self._joined:
             # A leave may be queued from a moment ago; the worker asks `wanted` again before it acts.
             return
+        loop = asyncio.get_running_loop()
         future = self._dirty.get(uid)
-        if future is None:
-            future = self._dirty[uid] = asyncio.get_running_loop().create_future()
+        if future is None or future.done():
+            future = self._dirty[uid] = loop.create_future()
             self._wake.set()
         if self._away:
             return
-        await asyncio.wait([future], timeout=conf().channel_layer_timeout)
+        # Whoever waits gives up at its time; each is woken by the first to do so, and no task is made for it.
+        timer = loop.call_later(conf().channel_layer_timeout, _resolve, future)
+        try:
+            await asyncio.shield(future)
+        finally:
+            timer.cancel()
 
     def left(self, uid: str) -> None:
         """The last connection of `uid` has gone: leave its group soon."""

@@ -29,6 +29,8 @@ STUCK_PATIENCE = 28.0
 class Connection:
     """A socket of `uid`, living until `expires_at` (seconds since the epoch; its token's).
 
+    `write` is the server's short cut, where it has one: it takes a whole WebSocket frame and says whether the socket
+    took it. `due` is when the sweep has next to look at it, by `time.monotonic()`; 0: with the next sweep.
     `send` and `close` return at once. A text that the server cannot take at once (uvicorn holds `send` back when the
     peer stops reading) waits in the outbox, with all that follow; an outbox over `outbox_bytes` closes with 4103.
     While `opening`, events are kept in `buffer`: the hub hands them on after the replay. Until `welcome`, which comes
@@ -43,10 +45,12 @@ class Connection:
         "_outbox_bytes",
         "_send",
         "_task",
+        "_write",
         "blocked_since",
         "buffer",
         "close_code",
         "closing",
+        "due",
         "expires_at",
         "id",
         "last_seen",
@@ -69,12 +73,14 @@ class Connection:
         outbox_bytes: int,
         on_resync: Callable[[], None],
         abort: Callable[[], None] | None = None,
+        write: Callable[[bytes], bool] | None = None,
     ) -> None:
         self.id = str(clock.new_id())
         self.uid = uid
         self.expires_at = expires_at
         self.opened_at_ms = self.snapshot_ms = clock.now_ms()
         self.last_seen = self.next_ping = time.monotonic()
+        self.due = 0.0
         self.warned = False
         self.opening = True
         self.closing = False
@@ -85,6 +91,7 @@ class Connection:
         self.blocked_since: float | None = None
         self._send = send
         self._abort = abort
+        self._write = write
         self._early: list[str] | None = []
         self._outbox: deque[str] | None = None
         self._outbox_bytes = outbox_bytes
@@ -96,15 +103,19 @@ class Connection:
         """What waits in the outbox."""
         return self._held
 
-    def send(self, text: str) -> None:
-        """Send a frame, now or as soon as the peer reads again. After `close` it does nothing."""
+    def send(self, text: str, frame: bytes | None = None) -> None:
+        """Send a text, now or as soon as the peer reads again. After `close` it does nothing.
+
+        `frame` is the text's WebSocket frame, where it was made once for many (`frames.framed`).
+        """
         if self.closing:
             return
         if self._early is not None:
             self._early.append(text)
             return
         if self._task is None:
-            self._start({"type": "websocket.send", "text": text})
+            if frame is None or self._write is None or not self._write(frame):
+                self._start({"type": "websocket.send", "text": text})
             return
         if self._outbox is None:
             self._outbox = deque()
@@ -170,6 +181,7 @@ class Connection:
             self._failed(error)
             return
         self.blocked_since = time.monotonic()
+        self.due = 0.0
         self._task = asyncio.get_running_loop().create_task(self._catch_up(coroutine, waited_for))
 
     async def _catch_up(self, coroutine: Coroutine[Any, Any, None], waited_for: Any) -> None:

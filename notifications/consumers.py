@@ -82,13 +82,15 @@ class NotificationConsumer(AsyncWebsocketConsumer):
         self._worker: asyncio.Task[None] | None = None
         self._meter = _Meter()
         await self.accept(SUBPROTOCOL if SUBPROTOCOL in self.scope["subprotocols"] else None)
+        extensions = self.scope.get("extensions", {})
         self._connection = Connection(
             claims.uid,
             claims.expires_at,
             self.base_send,
             outbox_bytes=conf().outbox_bytes,
             on_resync=self._resync,
-            abort=self.scope.get("extensions", {}).get("notifications.abort"),
+            abort=extensions.get("notifications.abort"),
+            write=extensions.get("notifications.write"),
         )
         log_ids.connection_id.set(self._connection.id)
         self._connection.next_ping += conf().heartbeat_interval
@@ -151,7 +153,7 @@ class NotificationConsumer(AsyncWebsocketConsumer):
             return
         connection.last_seen = time.monotonic()
         text = message.get("text")
-        if not self._within_rate(text):
+        if not self._within_rate(text) or text == frames.PONG:
             return
         try:
             if text is None:
@@ -220,6 +222,7 @@ class NotificationConsumer(AsyncWebsocketConsumer):
             raise TokenRefused("this token has expired")
         await require_active(claims.uid)
         self._connection.expires_at = claims.expires_at
+        self._connection.due = 0.0
         self._connection.warned = False
         self._connection.send(frames.auth(_moment(claims.expires_at), ref))
 

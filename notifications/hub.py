@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from uuid import UUID
 
@@ -30,6 +30,9 @@ SENDS_PER_TURN = 250
 # An item made at least so long after a connection's replay cannot have been read before it. Nodes' clocks follow the
 # database's to within 250 ms each.
 DOUBT_MS = 1_000
+
+Texts = dict[int, tuple[str, bytes]]
+"""By unread count, a text and its WebSocket frame."""
 
 
 class User:
@@ -142,10 +145,9 @@ class Hub:
             else:
                 self._tell(event, user, [connection], {})
 
-    def connections(self) -> Iterator[Connection]:
+    def connections(self) -> list[Connection]:
         """Every connection, as of now."""
-        for user in list(self.users.values()):
-            yield from list(user.connections)
+        return [connection for user in self.users.values() for connection in user.connections]
 
     # --- events
 
@@ -212,7 +214,7 @@ class Hub:
 
     def tell(self, event: Event, uids: Iterable[str]) -> None:
         """Tell connections of these uids that an item of theirs is gone."""
-        texts: dict[int, str] = {}
+        texts: Texts = {}
         for uid in uids:
             user = self.users.get(uid)
             if user is not None:
@@ -259,17 +261,17 @@ class Hub:
 
     def _of(self, uid: str | None) -> list[Connection]:
         if uid is None:
-            return list(self.connections())
+            return self.connections()
         user = self.users.get(uid)
         return list(user.connections) if user else []
 
     def _is_over(self, item_id: UUID, audience: str | None, uid: str) -> bool:
         return self.knows(item_id, Op.RETRACTED, audience) or self.knows(item_id, Op.READ, uid)
 
-    def _deliver(self, event: Event, user: User, uid: str, texts: dict[int, str]) -> int:
+    def _deliver(self, event: Event, user: User, uid: str, texts: Texts) -> int:
         """Send a created item to all connections of a user; gives how many were sent it.
 
-        `texts` keeps the frame per unread count: most users of a broadcast share a few counts, and so the same text.
+        `texts` keeps what is sent per unread count: most users of a broadcast share a few counts, and so the same text.
         """
         item_id = event.ids[0]
         if event.uid is None and self._is_over(item_id, None, uid):
@@ -294,14 +296,14 @@ class Hub:
                     count = user.count
                     text = texts.get(count)
                     if text is None:
-                        text = texts[count] = frames.notification(event.head, count)
-                connection.send(text)
+                        text = texts[count] = _both(frames.notification(event.head, count))
+                connection.send(*text)
                 sent += 1
         if doubtful:
             self.settle(event, doubtful)
         return sent
 
-    def _tell(self, event: Event, user: User, connections: Iterable[Connection], texts: dict[int, str]) -> None:
+    def _tell(self, event: Event, user: User, connections: Iterable[Connection], texts: Texts) -> None:
         """Tell connections of one user that items are read or gone, or that they are to end."""
         if event.op == Op.DISCONNECT:
             moment = event.ids[0].int >> 80
@@ -319,12 +321,12 @@ class Hub:
         text = texts.get(count)
         if text is None:
             build = frames.read if event.op == Op.READ else frames.retracted
-            text = texts[count] = build(event.ids, count)
+            text = texts[count] = _both(build(event.ids, count))
         for connection in connections:
             if connection.opening:
                 connection.hold(event)
             elif connection.id != event.origin:
-                connection.send(text)
+                connection.send(*text)
 
     async def _broadcast(self) -> None:
         # One broadcast after the other, in order; targeted pushes and heartbeats go out between the turns.
@@ -341,9 +343,9 @@ class Hub:
 
     async def _to_everyone(self, event: Event) -> None:
         if event.narrow:
-            self.settle(event, list(self.connections()))
+            self.settle(event, self.connections())
             return
-        texts: dict[int, str] = {}
+        texts: Texts = {}
         done = sent = 0
         for uid, user in list(self.users.items()):
             if event.op == Op.CREATED:
@@ -355,6 +357,10 @@ class Hub:
                 done = 0
                 await asyncio.sleep(0)
         _count(event, sent)
+
+
+def _both(text: str) -> tuple[str, bytes]:
+    return text, frames.framed(text)
 
 
 def _count(event: Event, sent: int) -> None:

@@ -27,6 +27,9 @@ from notifications.tail import Tail
 logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 1.0
+# A sweep looks at a connection when something is due there, and at least so often.
+LOOK_SECONDS = 5.0
+_PING_FRAME = frames.framed(frames.PING)
 # Who was replayed so lately may have been answered from an index that a poll found stale just now.
 YOUNG_SECONDS = 2.0
 WARM_SECONDS = 0.5
@@ -88,7 +91,7 @@ class Node:
         happens meanwhile is still pushed.
         """
         self.draining = True
-        connections = list(self.hub.connections())
+        connections = self.hub.connections()
         seconds = min(seconds, len(connections) / GENTLE_CLOSES_PER_SECOND)
         random.shuffle(connections)
         begun = time.monotonic()
@@ -104,7 +107,7 @@ class Node:
                 await asyncio.sleep(max(wait, 0.01))
             self._end(connection, CloseCode.RESTARTING)
         # Who was let in before the refusals began, and has come since.
-        for connection in list(self.hub.connections()):
+        for connection in self.hub.connections():
             self._end(connection, CloseCode.RESTARTING)
 
     def measure(self) -> None:
@@ -178,10 +181,13 @@ class Node:
             metrics.loop_lag.observe(max(0.0, time.monotonic() - due))
             self.measure()
             try:
-                for index, connection in enumerate(list(self.hub.connections())):
-                    if index % SENDS_PER_TURN == SENDS_PER_TURN - 1:
-                        await asyncio.sleep(0)
-                    self._look_at(connection, time.monotonic(), clock.now_ms() / 1000)
+                connections = self.hub.connections()
+                for start in range(0, len(connections), SENDS_PER_TURN):
+                    monotonic, now = time.monotonic(), clock.now_ms() / 1000
+                    for connection in connections[start : start + SENDS_PER_TURN]:
+                        if connection.due <= monotonic:
+                            self._look_at(connection, monotonic, now)
+                    await asyncio.sleep(0)
             except Exception:
                 logger.exception("sweep")
 
@@ -202,8 +208,12 @@ class Node:
                 connection.send(frames.token_expiring(ceil(connection.expires_at - now)))
             if monotonic >= connection.next_ping:
                 connection.next_ping = monotonic + settings.heartbeat_interval
-                connection.send(frames.PING)
+                connection.send(frames.PING, _PING_FRAME)
             prune_replayed(connection, 2 * settings.tail_deep_window)
+            if blocked_since is None:
+                silent_at = connection.last_seen + settings.heartbeat_timeout
+                ends = connection.expires_at - (0 if connection.warned else settings.token_warning)
+                connection.due = min(monotonic + LOOK_SECONDS, connection.next_ping, silent_at, monotonic + ends - now)
 
     def _end(self, connection: Connection, code: CloseCode) -> None:
         self.hub.detach(connection)

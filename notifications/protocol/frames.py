@@ -72,6 +72,19 @@ def notification(head: str, unread: int) -> str:
     return f'{head},"live":true,"unread":{unread}}}'
 
 
+def framed(text: str) -> bytes:
+    """The whole WebSocket frame of a text, as a server sends it (RFC 6455 section 5.2): final, text, not masked."""
+    payload = text.encode()
+    size = len(payload)
+    if size < 126:
+        head = bytes((0x81, size))
+    elif size < 65_536:
+        head = b"\x81\x7e" + size.to_bytes(2, "big")
+    else:
+        head = b"\x81\x7f" + size.to_bytes(8, "big")
+    return head + payload
+
+
 def replayed(head: str) -> str:
     """The item as it stands in `inbox` and `list`: a whole JSON object, not a frame of its own."""
     return head + _REPLAYED
@@ -133,6 +146,8 @@ def error(code: str, message: str, ref: Ref = None) -> str:
 
 
 PING = '{"type":"ping"}'
+# What nearly every client answers, letter for letter.
+PONG = '{"type":"pong"}'
 
 
 def _with_ref(ref: Ref) -> str:
