@@ -16,6 +16,7 @@ from notifications.protocol.jsontext import safe
 # A key that was revoked elsewhere must stop working within 5 s (security.md S14).
 CACHE_SECONDS = 4.0
 LAST_USED_EVERY = timedelta(minutes=1)
+PREFIX_LENGTH = 12
 
 _checked: dict[str, tuple[float, ServiceKey]] = {}
 
@@ -36,7 +37,7 @@ def create(name: str, scopes: Iterable[str], expires_at: datetime | None = None)
         errors.append({"loc": ["expires_at"], "msg": "must be in the future, with its time zone"})
     if errors:
         raise InvalidContent(errors)
-    prefix, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
+    prefix, secret = secrets.token_hex(PREFIX_LENGTH // 2), secrets.token_urlsafe(32)
     key = ServiceKey.objects.create(
         name=name.strip(), prefix=prefix, secret_hash=_hash(secret), scopes=wanted, expires_at=expires_at
     )
@@ -45,34 +46,66 @@ def create(name: str, scopes: Iterable[str], expires_at: datetime | None = None)
 
 def verify(raw: str) -> ServiceKey:
     """The stored key that `raw` is; raises `ServiceKeyRefused`. Asks the database at most every 4 s a key."""
-    known = verify_cached(raw)
-    if known is not None:
-        return known
-    prefix = raw.partition(".")[0]
-    key = ServiceKey.objects.filter(prefix=prefix, revoked_at__isnull=True).first()
+    key = verify_cached(raw)
     if key is None:
-        raise ServiceKeyRefused("no good service key")
-    _check(key, raw)
-    _checked[prefix] = (time.monotonic(), key)
-    _note_use(key)
+        prefix = prefix_of(raw)
+        key = check(raw, look_up([prefix])[prefix])
+        note_use(key)
     return key
 
 
 def verify_cached(raw: str) -> ServiceKey | None:
-    """As `verify`, but without the database: None where it has to be asked."""
+    """As `verify`, but without the database: None where it has to be asked. Raises `ServiceKeyRefused`."""
+    entry = _checked.get(prefix_of(raw))
+    if entry is None or time.monotonic() - entry[0] >= CACHE_SECONDS:
+        return None
+    return check(raw, entry[1])
+
+
+def prefix_of(raw: str) -> str:
+    """The prefix of something that may be a key; raises `ServiceKeyRefused` for what cannot be any."""
     prefix, dot, secret = raw.partition(".")
-    if not dot or not secret or len(raw) > 200 or not prefix.isalnum():
+    if not dot or not secret or len(raw) > 200 or len(prefix) != PREFIX_LENGTH or not prefix.isalnum():
         raise ServiceKeyRefused("no good service key")
-    key = cached(prefix)
-    if key is not None:
-        _check(key, raw)
+    return prefix
+
+
+def exists(prefix: str) -> bool:
+    """Whether there was such a key, good or not any more, when the database was last asked for it."""
+    return prefix in _checked
+
+
+def look_up(prefixes: Iterable[str]) -> dict[str, ServiceKey | None]:
+    """Ask the database for the keys with these prefixes; None for what there is not, or was revoked.
+
+    They are cached whatever secret was given with them: `check` judges each one that is. So wrong secrets cost no query
+    either.
+    """
+    wanted = list(prefixes)
+    asked_at = time.monotonic()
+    found = {key.prefix: key for key in ServiceKey.objects.filter(prefix__in=wanted, revoked_at__isnull=True)}
+    _checked.update({prefix: (asked_at, key) for prefix, key in found.items()})
+    for prefix in wanted:
+        if prefix not in found:
+            _checked.pop(prefix, None)
+    return {prefix: found.get(prefix) for prefix in wanted}
+
+
+def check(raw: str, key: ServiceKey | None) -> ServiceKey:
+    """`key` if `raw` is it; raises `ServiceKeyRefused`."""
+    # A random secret of 256 bits needs no slow hash: there is nothing to guess.
+    if key is None or not secrets.compare_digest(_hash(raw.partition(".")[2]), key.secret_hash):
+        raise ServiceKeyRefused("no good service key")
+    if key.expires_at is not None and key.expires_at <= clock.now():
+        raise ServiceKeyRefused("no good service key")
     return key
 
 
-def cached(prefix: str) -> ServiceKey | None:
-    """The key with this prefix if it was looked up a moment ago: `verify` then touches no database."""
-    entry = _checked.get(prefix)
-    return entry[1] if entry is not None and time.monotonic() - entry[0] < CACHE_SECONDS else None
+def note_use(key: ServiceKey) -> None:
+    """Store that the key is in use, once a minute."""
+    now = clock.now()
+    stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - LAST_USED_EVERY)
+    ServiceKey.objects.filter(stale, pk=key.pk).update(last_used_at=now)
 
 
 def revoke(prefix: str) -> ServiceKey:
@@ -89,20 +122,6 @@ def add_calls(counts: Mapping[str, int]) -> None:
     """Add to the numbers of calls that keys have made, by prefix."""
     for prefix, calls in counts.items():
         ServiceKey.objects.filter(prefix=prefix).update(calls=F("calls") + calls)
-
-
-def _check(key: ServiceKey, raw: str) -> None:
-    # A random secret of 256 bits needs no slow hash: there is nothing to guess.
-    if not secrets.compare_digest(_hash(raw.partition(".")[2]), key.secret_hash):
-        raise ServiceKeyRefused("no good service key")
-    if key.expires_at is not None and key.expires_at <= clock.now():
-        raise ServiceKeyRefused("no good service key")
-
-
-def _note_use(key: ServiceKey) -> None:
-    now = clock.now()
-    stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - LAST_USED_EVERY)
-    ServiceKey.objects.filter(stale, pk=key.pk).update(last_used_at=now)
 
 
 def _hash(secret: str) -> str:

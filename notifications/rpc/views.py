@@ -12,14 +12,13 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from modernrpc import RpcServer
 
-from notifications import service_keys
 from notifications.conf import conf
-from notifications.database import in_thread
-from notifications.exceptions import NotificationsError, ServiceKeyRefused
+from notifications.exceptions import NotificationsError
 from notifications.protocol import jsontext
 from notifications.rpc import openrpc
+from notifications.rpc.callers import caller_of
 from notifications.rpc.errors import Code, RpcError, as_json, of
-from notifications.rpc.exchange import Caller, Exchange, exchange
+from notifications.rpc.exchange import Exchange, exchange
 from notifications.rpc.server import make_server
 
 # The page holds no script at all, and nothing from elsewhere.
@@ -40,7 +39,7 @@ async def endpoint(request: HttpRequest) -> HttpResponse:
         return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
     state = Exchange()
     try:
-        state.caller = await _caller(request)
+        state.caller = await caller_of(request)
     except NotificationsError as error:
         state.refusal = of(error)
     response = _unreadable(request, state)
@@ -83,17 +82,6 @@ async def docs(request: HttpRequest) -> HttpResponse:
     response = render(request, "notifications/rpc/docs.html", context)
     response["Content-Security-Policy"] = DOCS_POLICY
     return response
-
-
-async def _caller(request: HttpRequest) -> Caller:
-    scheme, _, raw = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not raw:
-        raise ServiceKeyRefused("no service key")
-    # A thread only where the database is to be asked: at most every 4 s a key.
-    key = service_keys.verify_cached(raw.strip())
-    if key is None:
-        key = await in_thread(service_keys.verify, raw.strip())
-    return Caller(key.name, key.prefix, tuple(key.scopes))
 
 
 def _unreadable(request: HttpRequest, state: Exchange) -> HttpResponse | None:
