@@ -172,14 +172,17 @@ def _committed(change: unread_index.Change, rows: Sequence[Notification]) -> Non
     uids = [row.uid for row in rows]
     online = presence.known(uids) if len(rows) > PUSHED_UNASKED else dict.fromkeys(uids, 1)
     added: defaultdict[str, dict[UUID, tuple[str, datetime | None]]] = defaultdict(dict)
+    events = []
     for row in rows:
         if not online[row.uid] and row.uid not in change.tokens:
             continue
         head = encode(row.item())
         if online[row.uid]:
-            publisher.put(Event(Op.CREATED, row.uid, (row.id,), head=head))
+            events.append(Event(Op.CREATED, row.uid, (row.id,), head=head))
         if row.uid in change.tokens:
             added[row.uid][row.id] = (replayed(head), row.expires_at)
+    # A chunk is part of a bulk however few of its users are connected.
+    publisher.put_all(events, bulk=len(rows) > PUSHED_UNASKED)
     change.done(added=added)
 
 

@@ -8,7 +8,7 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from channels.layers import get_channel_layer
@@ -23,6 +23,8 @@ EVERYONE = "everyone"
 # After so long the tail has delivered what a message would have told: it is not worth sending any more.
 STALE_SECONDS = 5.0
 RETRY_SECONDS = 1.0
+# So many events at once are one user's matter, or few users'; more are sent in turn with what others send.
+BULK = 100
 # The in-memory and the core Redis layer forget members after a day (`group_expiry` 86,400 s).
 REJOIN_SECONDS = 3_600.0
 
@@ -44,7 +46,11 @@ _PLAIN = re.compile(rb"[^A-Za-z0-9-]")
 
 
 class Publisher:
-    """Hands events to the channel layer without making the caller wait: a bounded queue and one task that empties it.
+    """Hands events to the channel layer without making the caller wait: bounded queues and one task that empties them.
+
+    What comes in bulk has a queue of its own, and goes out in turn with the rest: who is told something alone does not
+    wait behind ten thousand, and those are not held up by a stream of single ones. In which order two events of an item
+    arrive does not matter to the hub.
 
     The task runs on the loop that serves sockets, if this process does; otherwise (a command, a WSGI worker) on a loop
     of its own in a thread, since the Redis layers open a connection per event loop and short loops would open many.
@@ -53,6 +59,8 @@ class Publisher:
 
     def __init__(self) -> None:
         self._queue: deque[tuple[float, Event]] = deque()
+        self._bulk: deque[tuple[float, Event]] = deque()
+        self._bulk_is_next = False
         self._serving: asyncio.AbstractEventLoop | None = None
         self._own: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()
@@ -65,26 +73,40 @@ class Publisher:
 
     def put(self, event: Event) -> None:
         """Publish `event` to its uid's group, or everyone's. Returns at once; may be called from any thread."""
-        if len(self._queue) >= conf().publish_queue:
-            self._drop()
-            return
-        self._queue.append((time.monotonic(), event))
-        loop = self._loop()
-        loop.call_soon_threadsafe(self._kick, loop)
+        self._put(self._queue, event)
 
-    def put_all(self, events: Iterable[Event]) -> None:
-        """`put` each of them."""
+    def put_all(self, events: Collection[Event], *, bulk: bool = False) -> None:
+        """`put` each of them; more than a hundred, or what is part of a `bulk`, so that others go out in between."""
+        if not bulk and len(events) <= BULK:
+            for event in events:
+                self.put(event)
+            return
         for event in events:
-            self.put(event)
+            self._put(self._bulk, event)
 
     def flush(self, seconds: float) -> bool:
         """Wait, outside of any event loop, until all is sent; False when `seconds` were not enough."""
         deadline = time.monotonic() + seconds
-        while self._queue or self._task is not None:
+        while self._queue or self._bulk or self._task is not None:
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.005)
         return True
+
+    def _put(self, queue: deque[tuple[float, Event]], event: Event) -> None:
+        if len(queue) >= conf().publish_queue:
+            self._drop()
+            return
+        queue.append((time.monotonic(), event))
+        loop = self._loop()
+        loop.call_soon_threadsafe(self._kick, loop)
+
+    def _take(self) -> tuple[float, Event]:
+        """What is to go out next, from the queues in turn; raises `IndexError` when both are empty."""
+        self._bulk_is_next = bool(self._bulk) and (self._bulk_is_next or not self._queue)
+        queue = self._bulk if self._bulk_is_next else self._queue
+        self._bulk_is_next = not self._bulk_is_next
+        return queue.popleft()
 
     def _drop(self) -> None:
         self.dropped += 1
@@ -109,7 +131,7 @@ class Publisher:
         failing = False
         while True:
             try:
-                queued_at, event = self._queue.popleft()
+                queued_at, event = self._take()
             except IndexError:
                 break
             if failing and time.monotonic() - queued_at > STALE_SECONDS:

@@ -72,7 +72,8 @@ class Conf:
     gather_seconds: float = 0.02
     """How long the look-ups of opening sockets wait for one another to share one query."""
     publish_queue: int = 10_000
-    """Group messages held for the channel layer; past that they are dropped and the tail delivers."""
+    """Group messages held for the channel layer, and as many of bulk calls; past that they are dropped and the tail
+    delivers."""
     channel_layer_timeout: float = 1.0
     """How long an opening socket or a publisher waits for the channel layer."""
 

@@ -1,5 +1,6 @@
 """Many notifications by one call: what is stored, by how many statements, and who is pushed to."""
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -8,9 +9,9 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from notifications import bulk, clock, presence, replay
+from notifications import bulk, clock, presence, publishing, replay
 from notifications.bulk import Letter
-from notifications.channel_layer import publisher
+from notifications.channel_layer import Publisher, publisher
 from notifications.exceptions import InvalidContent, KeyReused
 from notifications.models import Notification
 from notifications.protocol.events import Event, Op
@@ -26,7 +27,7 @@ CONTENT = Content(title="x", ref="r", data={"a": 1})
 def published(monkeypatch: pytest.MonkeyPatch) -> list[Event]:
     """What is handed to the channel layer."""
     events: list[Event] = []
-    monkeypatch.setattr(publisher, "put", events.append)
+    monkeypatch.setattr(publisher, "_put", lambda queue, event: events.append(event))
     return events
 
 
@@ -113,6 +114,34 @@ def test_of_many_only_who_is_connected_is_pushed_to(published: list[Event], coun
     rows = dict(Notification.objects.values_list("id", "uid"))
     assert all(rows[event.ids[0]] == event.uid for event in published)
     assert '"title":"x"' in published[0].head
+
+
+def test_a_single_push_goes_out_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is sent to one while a multicast to hundreds is being published is the first or second to go out."""
+    order: list[Event] = []
+    waiting = Publisher()
+
+    async def nothing() -> None:
+        """Publish later."""
+        waiting._task = None
+
+    monkeypatch.setattr(waiting, "_drain", nothing)
+    for module in (bulk, publishing):
+        monkeypatch.setattr(module, "publisher", waiting)
+    here = presence.Here()
+    presence.serve(here)
+    for index in range(300):
+        here.note(f"u{index}", 1)
+    try:
+        bulk.multicast([f"u{index}" for index in range(300)], CONTENT)
+        sent = notify("u7", "at once")
+        with suppress(IndexError):
+            while True:
+                order.append(waiting._take()[1])
+    finally:
+        presence.serve(None)
+    assert len(order) == 301
+    assert [event.ids[0] for event in order].index(sent.id) <= 1
 
 
 def test_a_letter_that_is_wrong_is_refused_alone(published: list[Event]) -> None:

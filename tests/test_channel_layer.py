@@ -198,6 +198,71 @@ async def test_a_full_queue_drops_instead_of_growing(settings: Any, monkeypatch:
     await aeventually(lambda: len(layer.sent) == 3)
 
 
+async def _order(monkeypatch: pytest.MonkeyPatch, put: Callable[[Publisher], None]) -> list[dict[str, Any]]:
+    """What goes out, in its order, of what `put` hands over before anything has gone out."""
+    layer = SlowLayer()
+    monkeypatch.setattr(channel_layer, "get_channel_layer", lambda: layer)
+    publisher = Publisher()
+    publisher.serve_on(asyncio.get_running_loop())
+    put(publisher)
+    waiting = len(publisher._queue) + len(publisher._bulk)
+    await aeventually(lambda: len(layer.sent) == waiting)
+    assert publisher.dropped == 0
+    return layer.sent
+
+
+async def test_what_is_for_one_does_not_wait_behind_what_is_for_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take turns: the last of three single ones is the sixth to go out, though five thousand were there before."""
+    many, single = [_event() for _ in range(5_000)], [_event() for _ in range(3)]
+
+    def put(publisher: Publisher) -> None:
+        publisher.put_all(many)
+        publisher.put_all(single)
+
+    sent = await _order(monkeypatch, put)
+    assert max(sent.index(to_message(event)) for event in single) <= 5
+    bulk = [message for message in sent if message not in [to_message(event) for event in single]]
+    assert bulk == [to_message(event) for event in many]
+
+
+async def test_what_is_for_many_does_not_wait_for_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take turns: a stream of single ones does not hold it up either."""
+    few = [_event() for _ in range(10)]
+
+    def put(publisher: Publisher) -> None:
+        for _ in range(1_000):
+            publisher.put(_event())
+        publisher.put_all(few, bulk=True)
+
+    sent = await _order(monkeypatch, put)
+    assert max(sent.index(to_message(event)) for event in few) <= 19
+
+
+@pytest.mark.parametrize(("count", "bulk"), [(channel_layer.BULK, 0), (channel_layer.BULK + 1, channel_layer.BULK + 1)])
+async def test_over_a_hundred_at_once_are_many(monkeypatch: pytest.MonkeyPatch, count: int, bulk: int) -> None:
+    """At the limit they are still sent as single ones."""
+    monkeypatch.setattr(channel_layer, "get_channel_layer", SlowLayer)
+    publisher = Publisher()
+    publisher.serve_on(asyncio.get_running_loop())
+    publisher.put_all([_event() for _ in range(count)])
+    assert (len(publisher._bulk), len(publisher._queue)) == (bulk, count - bulk)
+    await aeventually(lambda: not publisher._bulk and not publisher._queue)
+
+
+async def test_a_full_bulk_drops_nobody_elses(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each queue has its own room."""
+    settings.NOTIFICATIONS = {"PUBLISH_QUEUE": 3}
+    layer = SlowLayer()
+    monkeypatch.setattr(channel_layer, "get_channel_layer", lambda: layer)
+    publisher = Publisher()
+    publisher.serve_on(asyncio.get_running_loop())
+    publisher.put_all([_event() for _ in range(5)], bulk=True)
+    assert publisher.dropped == 2
+    publisher.put_all([_event() for _ in range(3)])
+    assert publisher.dropped == 2
+    await aeventually(lambda: len(layer.sent) == 6)
+
+
 async def test_a_layer_that_hangs_holds_nobody_up(
     settings: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
