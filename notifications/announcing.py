@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from notifications import audiences, clock, unread_index
+from notifications import audiences, clock, signals, unread_index
 from notifications.accepting import Accepted, checked, columns, said, wrong_moment
 from notifications.channel_layer import publisher
 from notifications.conf import conf
@@ -129,6 +129,8 @@ def publish_announcement(announcement_id: UUID, *, by: str = "") -> bool:
             item = announcement.item()
             event = Event(Op.CREATED, None, (item.id,), head=encode(item), narrow=_narrow(announcement))
             transaction.on_commit(lambda: publisher.put(event), robust=True)
+        told = (None, announcement.item_id, announcement.kind, None, announcement.source)
+        transaction.on_commit(lambda: signals.created(*told), robust=True)
     return True
 
 

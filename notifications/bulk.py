@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from notifications import clock, presence, unread_index
+from notifications import clock, presence, signals, unread_index
 from notifications.accepting import columns, said
 from notifications.channel_layer import publisher
 from notifications.database import available
@@ -184,6 +184,8 @@ def _committed(change: unread_index.Change, rows: Sequence[Notification]) -> Non
     # A chunk is part of a bulk however few of its users are connected.
     publisher.put_all(events, bulk=len(rows) > PUSHED_UNASKED)
     change.done(added=added)
+    for row in rows:
+        signals.created(row.uid, row.id, row.kind, row.ref, row.source)
 
 
 def _alone(letter: Letter, source: str) -> Any:

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
-from notifications import clock, metrics, replay, unread_index, users
+from notifications import clock, metrics, replay, signals, unread_index, users
 from notifications.channel_layer import publisher
 from notifications.models import Announcement, Notification, Receipt, Recipient
 from notifications.protocol.events import IDS_MAX, Event, Op
@@ -215,6 +215,7 @@ def _mark(
         if fresh:
             transaction.on_commit(lambda: metrics.reads.labels(via).inc(len(fresh)))
             transaction.on_commit(lambda: _tell(uid, sorted(fresh), origin), robust=True)
+            transaction.on_commit(lambda: signals.read(uid, sorted(fresh), via), robust=True)
     return ReadResult(sorted(done)[-IDS_MAX:], unread, change.settle, tuple(sorted(fresh)[-IDS_MAX:]))
 
 

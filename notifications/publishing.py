@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from notifications import clock, unread_index
+from notifications import clock, signals, unread_index
 from notifications.accepting import Accepted, checked, columns, said, wrong_moment, wrong_uid
 from notifications.announcing import withdraw_announcement
 from notifications.channel_layer import publisher
@@ -98,6 +98,7 @@ def notify(
         def committed() -> None:
             change.done(added={to: {item_id: (replayed(head), expires_at)}})
             publisher.put(Event(Op.CREATED, to, (item_id,), head=head))
+            signals.created(to, item_id, content.kind, ref, source)
 
         transaction.on_commit(committed, robust=True)
         return str(item_id)
