@@ -5,7 +5,11 @@ from django.utils.translation import gettext_lazy as _
 
 
 class WalletConfig(AppConfig):
-    """The app as Django knows it."""
+    """Registers audiences."""
 
     name = "wallet"
     verbose_name = _("Wallet")
+
+    def ready(self) -> None:
+        """Import what registers itself."""
+        from wallet import audiences  # noqa: F401, PLC0415  needs the app registry
