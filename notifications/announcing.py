@@ -120,8 +120,8 @@ def publish_announcement(announcement_id: UUID, *, by: str = "") -> bool:
             "enrolled_at": now,
         }
         audiences.enrol(announcement)
-        change = unread_index.EveryonesChange()
         Announcement.objects.filter(pk=announcement.pk).update(**changed, changed_at=Now())
+        change = unread_index.EveryonesChange()
         transaction.on_commit(change.done, robust=True)
         for name, value in changed.items():
             setattr(announcement, name, value)
@@ -148,8 +148,8 @@ def withdraw_announcement(announcement_id: UUID, *, source: str | None = None) -
             raise NotFound("no such announcement")
         if announcement.withdrawn_at is not None:
             return False
-        change = unread_index.EveryonesChange()
         Announcement.objects.filter(pk=announcement.pk).update(withdrawn_at=clock.now(), changed_at=Now())
+        change = unread_index.EveryonesChange()
         transaction.on_commit(change.done, robust=True)
         _take_away(announcement)
     return True
@@ -177,8 +177,8 @@ def end_announcement(announcement_id: UUID, at: datetime | None = None) -> bool:
             raise InvalidContent([{"loc": ["at"], "msg": "must be after its start; withdraw it instead"}])
         if not now <= end < announcement.ends_at:
             raise InvalidContent([{"loc": ["at"], "msg": "must be in the future and before the end it has"}])
-        change = unread_index.EveryonesChange()
         Announcement.objects.filter(pk=announcement.pk).update(ends_at=end, changed_at=Now())
+        change = unread_index.EveryonesChange()
         transaction.on_commit(change.done, robust=True)
         if end <= now:
             _take_away(announcement)

@@ -142,7 +142,6 @@ def _store(letters: Sequence[Letter], source: str) -> list[UUID]:
     # column, which takes a third of the CPU that a placeholder a value does.
     changed_at = database_now()
     for some in _chunks(letters):
-        change = unread_index.begin(list(dict.fromkeys(letter.uid for letter in some)))
         rows = []
         for letter in some:
             item_id = clock.new_id()
@@ -160,6 +159,7 @@ def _store(letters: Sequence[Letter], source: str) -> list[UUID]:
                 )
             )
         Notification.objects.bulk_create(rows, batch_size=CHUNK)
+        change = unread_index.begin(list(dict.fromkeys(letter.uid for letter in some)))
         transaction.on_commit(lambda change=change, rows=rows: _committed(change, rows), robust=True)  # type: ignore[misc]
     return ids
 

@@ -171,7 +171,6 @@ def _mark(
 ) -> ReadResult:
     now = clock.now()
     with transaction.atomic():
-        change = unread_index.begin([uid])
         done: list[UUID] = []
         fresh: list[UUID] = []
         # In one order everywhere, so that two that read the same items at once cannot lock each other out.
@@ -210,6 +209,7 @@ def _mark(
             new = [r for r in receipts if r.announcement_id not in had]
             Receipt.objects.bulk_create(new, ignore_conflicts=True)
             fresh += [r.announcement.item_id for r in new if r.announcement.item_id is not None]
+        change = unread_index.begin([uid])
         unread = unread_counts([uid])[uid]
         transaction.on_commit(lambda: change.done(removed={uid: done}), robust=True)
         if fresh:

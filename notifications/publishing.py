@@ -92,8 +92,8 @@ def notify(
         )
         # Encoded now: `data` is the caller's own, who may change it before the commit.
         head = encode(row.item())
-        change = unread_index.begin([to])
         row.save(force_insert=True)
+        change = unread_index.begin([to])
 
         def committed() -> None:
             change.done(added={to: {item_id: (replayed(head), expires_at)}})
@@ -143,10 +143,10 @@ def retract(
         gone: defaultdict[str, list[UUID]] = defaultdict(list)
         for row in open_rows:
             gone[row["uid"]].append(row["id"])
-        change = unread_index.begin(list(gone))
         for start in range(0, len(open_rows), 500):
             ids = [row["id"] for row in open_rows[start : start + 500]]
             Notification.objects.filter(id__in=ids).update(retracted_at=clock.now(), changed_at=Now())
+        change = unread_index.begin(list(gone))
         events = [
             Event(Op.RETRACTED, to, tuple(ids[start : start + IDS_MAX]))
             for to, ids in gone.items()

@@ -18,7 +18,7 @@ from uuid import UUID
 from django.db import connection as database
 from django.db.models import Q
 
-from notifications import audiences, clock, metrics, models, users
+from notifications import audiences, clock, metrics, models, users, writing
 from notifications.conf import conf
 from notifications.connection import Connection
 from notifications.database import in_thread
@@ -38,8 +38,6 @@ CLOCK_ROUND_TRIP_MAX = 0.5
 DOUBT_SECONDS = 0.005
 # Uids looked up in one query when the users of open sockets are checked again.
 RECHECK_BATCH = 500
-# What a look reads: who writes there and is not done yet is waited for.
-WATCHED = (Notification, Announcement, Receipt, Recipient, Disconnection)
 
 
 class Tail:
@@ -240,20 +238,12 @@ class Tail:
         ]
 
 
-def _writing() -> list[str]:
-    """The transactions that have written to the tables of the tail and are still open, each by a name of its own.
+def _writing() -> Collection[str]:
+    """The transactions that have written and are still open, each by a name of its own.
 
     PostgreSQL's alone: in SQLite an open one keeps all others from writing, and ends before their time-outs do.
     """
-    if database.vendor != "postgresql":
-        return []
-    with database.cursor() as cursor:
-        cursor.execute(
-            """SELECT DISTINCT virtualtransaction FROM pg_locks
-            WHERE mode = 'RowExclusiveLock' AND granted AND relation = ANY(%s::regclass[])""",
-            [[table._meta.db_table for table in WATCHED]],
-        )
-        return [name for (name,) in cursor.fetchall()]
+    return writing.transactions() if database.vendor == "postgresql" else ()
 
 
 def _concerned(created: dict[UUID, set[str]], gone: dict[UUID, set[str]]) -> dict[Op, set[tuple[UUID, str]]]:

@@ -8,7 +8,10 @@ that are under way, and the lease of whoever is filling it. Three rules keep it 
 1. A writer makes itself known in Redis *before* its transaction commits, and applies its change after. Meanwhile the
    index is neither used nor filled, and any fill under way is void. Two writers at once void the index. A writer that
    is killed leaves two marks: one in the state, which makes that state void for good, and one among the writers, which
-   keeps others from filling it anew until it ends after `WRITER_SECONDS`.
+   keeps others from filling it anew until it ends after `WRITER_SECONDS`. A Redis that was emptied has lost the marks
+   of those who were writing then, and nobody would know of one that commits and is killed: nothing is filled there
+   until all of them have ended, which the database tells (`writing`), because whoever makes itself known here has
+   written before. What Redis has forgotten is told by its `epoch`, which the first to ask after a loss makes anew.
 2. A writer that cannot reach Redis says so in the database (`Unindexed`): before its commit in the same transaction,
    after it in one more. Every node looks there twice a second, and trusts the index only if it has looked within
    `TRUST_SECONDS`. Whoever can reach Redis voids what is named there, and strikes it out when every node has had the
@@ -37,7 +40,7 @@ from uuid import UUID
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 
-from notifications import clock
+from notifications import clock, writing
 from notifications.conf import conf
 from notifications.models import Unindexed
 from notifications.unread_store import ServerState, Shard
@@ -127,7 +130,10 @@ def _note_unindexed(uids: Iterable[str]) -> None:
 
 
 def begin(uids: Sequence[str]) -> Change:
-    """Announce, inside the transaction and before anything is written, that the unread of `uids` will change."""
+    """Announce, inside the transaction and after its first write, that the unread of `uids` will change.
+
+    After the write, so that the database knows of the transaction whatever becomes of the mark in Redis.
+    """
     if not conf().redis_urls:
         return Change()
     token = secrets.token_hex(8)
@@ -141,7 +147,7 @@ def begin(uids: Sequence[str]) -> Change:
 
 
 class EveryonesChange:
-    """An announcement that is about to be published or withdrawn: `done` after commit."""
+    """An announcement that was published or withdrawn in an open transaction: `done` after commit."""
 
     def __init__(self) -> None:
         self._token = secrets.token_hex(8)
@@ -171,6 +177,7 @@ def look_up(uids: Sequence[str]) -> tuple[dict[str, Entry], list[Lease]]:
     found: dict[str, Entry] = {}
     leases: list[Lease] = []
     args = [token, now, LEASE_SECONDS * 1000]
+    whole: dict[str, bool] = {}
     for uid, answer in zip(asked, _run([(uid, "look_up", args) for uid in asked]), strict=True):
         if not isinstance(answer, list) or not answer:
             continue
@@ -179,7 +186,12 @@ def look_up(uids: Sequence[str]) -> tuple[dict[str, Entry], list[Lease]]:
                 flat = answer[1:]
                 found[uid] = Entry({UUID(k.decode()): v.decode() for k, v in zip(flat[::2], flat[1::2], strict=True)})
             case b"lease":
-                leases.append(Lease(uid, token, answer[1].decode()))
+                version, epoch = (text.decode() for text in answer[1:])
+                if epoch not in whole:
+                    # Asked after the lease and before what it is for is read: who has ended by now is seen by that.
+                    whole[epoch] = _endings.seen(epoch)
+                if whole[epoch]:
+                    leases.append(Lease(uid, token, version))
     return found, leases
 
 
@@ -260,6 +272,7 @@ class Guard:
         return fresh
 
 
+_endings = writing.Endings()
 _guard = Guard()
 poll = _guard.poll
 

@@ -132,10 +132,12 @@ def _keys(uid: str) -> list[str]:
         f"{prefix}lease:{uid}",
         f"{prefix}version",
         f"{prefix}writers",
+        f"{prefix}epoch",
     ]
 
 
-# KEYS: 1 the hash, 2 its state, 3 its writers, 4 its lease, 5 the announcements' version, 6 the announcements' writers.
+# KEYS: 1 the hash, 2 its state, 3 its writers, 4 its lease, 5 the announcements' version, 6 the announcements' writers,
+# 7 the epoch.
 # Marks end by Redis's own clock: a writer's may be hours off.
 _NOW = """
 local time = redis.call('TIME')
@@ -170,7 +172,9 @@ if whole(false) and state[1] == version and tonumber(state[2]) > tonumber(ARGV[2
   return items
 end
 redis.call('SET', KEYS[4], ARGV[1], 'PX', ARGV[3])
-return {'lease', version}
+local epoch = redis.call('GET', KEYS[7])
+if not epoch then epoch = ARGV[1]; redis.call('SET', KEYS[7], epoch) end
+return {'lease', version, epoch}
 """,
     # ARGV: token, version, until, ttl, then id and text of each item
     "fill": _NOW
