@@ -84,7 +84,9 @@ class Here:
         """Write everything that is not yet known to each Redis."""
         shards = _shards()
         whole = await asyncio.to_thread(self._beat, shards)
-        uids = self._changed | {uid for uid in self.sockets if whole and _shard_of(uid, len(shards)) in whole}
+        uids = self._changed
+        if whole:
+            uids = uids | {uid for uid in self.sockets if _shard_of(uid, len(shards)) in whole}
         self._changed = set()
         counts = {uid: self.sockets.get(uid, 0) for uid in uids}
         self._changed |= await asyncio.to_thread(self._write, shards, counts)

@@ -48,12 +48,14 @@ def snapshots(uids: Sequence[str]) -> dict[str, Snapshot]:
         )
     if leases:
         boundary = _next_boundary(now)
+        fillings: list[unread_index.Filling] = []
         for lease in leases:
             snapshot = result[lease.uid]
             if snapshot.unread == len(snapshot.ids):
                 ends = [item.expires_at for item in items[lease.uid] if item.expires_at is not None]
                 texts = dict(zip(snapshot.ids, map(replayed, snapshot.heads), strict=True))
-                unread_index.fill(lease, texts, min([*ends, *boundary], default=None))
+                fillings.append((lease, texts, min([*ends, *boundary], default=None)))
+        unread_index.fill(fillings)
     return result
 
 

@@ -51,6 +51,7 @@ __all__ = [
     "Change",
     "Entry",
     "EveryonesChange",
+    "Filling",
     "Guard",
     "Lease",
     "ServerState",
@@ -195,17 +196,22 @@ def look_up(uids: Sequence[str]) -> tuple[dict[str, Entry], list[Lease]]:
     return found, leases
 
 
-def fill(lease: Lease, items: Mapping[UUID, str], until: datetime | None) -> None:
-    """Store what the database said after the lease was given; nothing happens if a writer voided it meanwhile.
+Filling = tuple[Lease, Mapping[UUID, str], datetime | None]
+"""A lease, the items and their texts, and when time will change that answer by itself."""
 
-    `until`: when time will change the answer by itself. An inbox with more unread than a replay holds is not for the
-    index: the database counts it.
+
+def fill(fillings: Iterable[Filling]) -> None:
+    """Store what the database said after the leases were given; nothing happens where a writer voided one meanwhile.
+
+    An inbox with more unread than a replay holds is not for the index: the database counts it.
     """
-    ends = _NEVER if until is None else _ms(until)
-    args: list[Any] = [lease.token, lease.version, ends, TTL_SECONDS * 1000]
-    for item_id, text in items.items():
-        args += [str(item_id), text]
-    _run([(lease.uid, "fill", args)])
+    calls = []
+    for lease, items, until in fillings:
+        args: list[Any] = [lease.token, lease.version, _NEVER if until is None else _ms(until), TTL_SECONDS * 1000]
+        for item_id, text in items.items():
+            args += [str(item_id), text]
+        calls.append((lease.uid, "fill", args))
+    _run(calls)
 
 
 _cold: dict[str, None] = {}

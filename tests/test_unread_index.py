@@ -53,7 +53,7 @@ def _lease(uid: str = "7") -> Lease:
 
 
 def _fill(uid: str = "7", *ids: UUID, until: datetime | None = None) -> None:
-    fill(_lease(uid), dict.fromkeys(ids, "text"), until)
+    fill([(_lease(uid), dict.fromkeys(ids, "text"), until)])
 
 
 def _add(item_id: UUID, until: datetime | None = None) -> dict[str, Item]:
@@ -111,20 +111,20 @@ def test_while_a_write_is_under_way_the_database_answers(indexed: Redis) -> None
     lease = _lease()
     change = begin(["7"])
     assert _look("7") is None
-    fill(lease, {}, None)
+    fill([(lease, {}, None)])
     assert _look("7") is None
     change.done(added=_add(item_id))
     # Not even now may what was read before the commit be stored.
-    fill(lease, {}, None)
+    fill([(lease, {}, None)])
     assert isinstance(_look("7"), Lease)
 
 
 def test_a_lease_is_void_once_another_was_given(indexed: Redis) -> None:
     """The later asker reads the later database."""
     first, second = _lease(), _lease()
-    fill(first, {}, None)
+    fill([(first, {}, None)])
     assert isinstance(_look("7"), Lease)
-    fill(second, {}, None)
+    fill([(second, {}, None)])
     assert isinstance(_look("7"), Lease)  # the look above took the lease away again
     _fill("7")
     assert _look("7") == {}
@@ -201,9 +201,9 @@ def test_an_announcement_voids_every_index_at_once(indexed: Redis) -> None:
     lease = _lease("9")
     change = EveryonesChange()
     assert _look("7") is _look("8") is None
-    fill(lease, {}, None)
+    fill([(lease, {}, None)])
     change.done()
-    fill(lease, {}, None)
+    fill([(lease, {}, None)])
     assert all(isinstance(_look(uid), Lease) for uid in ("7", "8", "9"))
     _fill("7")
     EveryonesChange()  # killed before it is done
@@ -238,7 +238,7 @@ def test_shards_share_the_uids(settings: Any) -> None:
         unread_index.poll()
         _, leases = look_up(uids)
         for lease in leases:
-            fill(lease, {}, None)
+            fill([(lease, {}, None)])
         sizes = [len(shard.ask("KEYS", "notifications:state:*")) for shard in (one, two)]
         assert sum(sizes) == 20
         assert min(sizes) > 0
@@ -737,7 +737,7 @@ class Run:
             until = min([end for end in unread.values() if end is not None], default=None)
             yield
             with process.running():
-                fill(lease, {item_id: str(item_id) for item_id in unread}, until)
+                fill([(lease, {item_id: str(item_id) for item_id in unread}, until)])
             self.fills += 1
 
     def _go_on(self) -> None:
