@@ -17,11 +17,13 @@ from django.views.decorators.csrf import csrf_exempt
 from rest_framework.authentication import CSRFCheck
 from rest_framework_simplejwt.exceptions import TokenBackendError
 
-from notifications import clock, inbox, replay, tokens, users
+from notifications import clock, inbox, preferences, replay, tokens, users
+from notifications.channel_layer import publisher
 from notifications.conf import conf
 from notifications.database import in_thread
 from notifications.exceptions import InvalidContent, InvalidJSON, TokenRefused, TooLarge, Unavailable
 from notifications.protocol import jsontext
+from notifications.protocol.events import Event, Op
 from notifications.protocol.frames import LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, READ_IDS_MAX, replayed
 from notifications.protocol.items import KIND_PATTERN, encode, parse_id, timestamp
 
@@ -141,6 +143,28 @@ async def token(request: HttpRequest, uid: str) -> HttpResponse:
     return _json(jsontext.dumps({"access": access, "expires_at": timestamp(expires_at)}))
 
 
+@endpoint("GET", "HEAD", "PUT")
+async def choices(request: HttpRequest, uid: str) -> HttpResponse:
+    """`GET`: what the user has chosen, as `{quiet_hours, sound, muted_kinds}`; `PUT` puts something else in its place.
+
+    With `?kinds=true` also the `kinds` of their inbox as `[{kind, name}]`, named in the request's language. After a
+    `PUT` the user's sockets are sent their inbox again: pages that know about preferences then ask for them.
+    """
+    if request.method == "PUT":
+        chosen = await in_thread(preferences.keep, uid, _object(request))
+        publisher.put(Event(Op.RESYNC, uid, ()))
+        return _json(jsontext.dumps(chosen))
+    if _TRUTH.get(request.GET.get("kinds", "").lower()):
+        return _json(jsontext.dumps(await in_thread(_with_kinds, uid)))
+    return _json(jsontext.dumps(await in_thread(preferences.of, uid)))
+
+
+def _with_kinds(uid: str) -> dict[str, Any]:
+    chosen = preferences.of(uid)
+    kinds = sorted({*inbox.kinds(uid), *chosen["muted_kinds"]})
+    return {**chosen, "kinds": [{"kind": kind, "name": preferences.kind_name(kind)} for kind in kinds]}
+
+
 async def not_found(request: HttpRequest, rest: str = "") -> HttpResponse:
     """Any other address under the API's."""
     return _unstored(Problem(HTTPStatus.NOT_FOUND, "not_found", "there is nothing at this address").response())
@@ -216,8 +240,8 @@ def _query(request: HttpRequest) -> dict[str, Any]:
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 
-def _body(request: HttpRequest) -> dict[str, Any]:
-    """Either `before`, or `ids` (those that are no UUID left out), `via` and `confirm`."""
+def _object(request: HttpRequest) -> dict[str, Any]:
+    """The body, which must be an object of JSON."""
     if request.content_type != "application/json":
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "send application/json")
     if int(request.META.get("CONTENT_LENGTH") or 0) > BODY_MAX_BYTES:
@@ -225,6 +249,12 @@ def _body(request: HttpRequest) -> dict[str, Any]:
     body = jsontext.loads(request.read(BODY_MAX_BYTES + 1), BODY_MAX_BYTES)
     if not isinstance(body, dict):
         raise InvalidContent([{"loc": [], "msg": "must be an object"}])
+    return body
+
+
+def _body(request: HttpRequest) -> dict[str, Any]:
+    """Either `before`, or `ids` (those that are no UUID left out), `via` and `confirm`."""
+    body = _object(request)
     # null is as good as left out, as in a frame.
     given = {name: value for name, value in body.items() if value is not None}
     if ("before" in given) == ("ids" in given):

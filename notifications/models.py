@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_lazy as _
 
 from notifications import clock
+from notifications.preferences import Preferences
 from notifications.protocol.items import (
     KIND_MAX,
     REF_MAX,
@@ -392,6 +393,7 @@ __all__ = [
     "IdempotencyKey",
     "NodeReport",
     "Notification",
+    "Preferences",
     "Receipt",
     "Recipient",
     "ServiceKey",

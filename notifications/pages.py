@@ -12,12 +12,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.functional import Promise
-from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from notifications import clock, inbox
 from notifications.models import Notification
+from notifications.preferences import kind_name
 from notifications.protocol.items import KIND_PATTERN, Item, parse_id
 from notifications.users import uid_of
 
@@ -135,12 +135,6 @@ def message(request: HttpRequest, item_id: UUID) -> HttpResponse:
         _settle(inbox.read(uid, [item_id]))
         item = replace(item, read_at=clock.now())
     return render(request, "notifications/item.html", {"row": Row(item, clock.now())})
-
-
-def kind_name(kind: str) -> str:
-    """A kind for people: what the project's catalogue has for it (`_("recharge.succeeded")`), or its own words."""
-    name = gettext(kind)
-    return name if name != kind else kind.replace("_", " ").replace(".", " / ")
 
 
 def _settle(result: inbox.ReadResult) -> None:

@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/notifications/unread/", api.unread, name="api-unread"),
     path("api/notifications/read/", api.read, name="api-read"),
     path("api/notifications/token/", api.token, name="api-token"),
+    path("api/notifications/preferences/", api.choices, name="api-preferences"),
     path("api/notifications/<path:rest>", api.not_found),
     path("notifications/", pages.message_list, name="list"),
     path("notifications/<uuid:item_id>/", pages.message, name="item"),

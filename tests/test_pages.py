@@ -18,7 +18,8 @@ from pytest_django import Settings
 
 from notifications import announce, clock, notify
 from notifications.models import Notification, Receipt
-from notifications.pages import PAGE_SIZE, kind_name
+from notifications.pages import PAGE_SIZE
+from notifications.preferences import kind_name
 from notifications.unread_index import SETTLE_SECONDS
 
 pytestmark = pytest.mark.django_db(transaction=True)

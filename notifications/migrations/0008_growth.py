@@ -3,7 +3,7 @@ from django.db.models import Q
 
 
 class Migration(migrations.Migration):
-    dependencies = [("notifications", "0006_announcement_audience")]
+    dependencies = [("notifications", "0007_preferences")]
 
     operations = [
         migrations.RemoveIndex(model_name="notification", name="notif_unread"),
