@@ -50,6 +50,7 @@ class AnnouncementAdmin(admin.ModelAdmin):
     """Drafts are written here; what has been published is only looked at, ended, withdrawn or duplicated."""
 
     form = compose.DraftForm
+    radio_fields = {"level": admin.HORIZONTAL}
     list_display = ["title", "chip", "kind", "level", "whom", "goes_live", "ends_at"]
     list_filter = [StatusFilter, "level"]
     search_fields = ["title", "body", "kind"]

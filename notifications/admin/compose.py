@@ -4,6 +4,7 @@ import hashlib
 from typing import Any, cast
 
 from django import forms
+from django.contrib.admin.widgets import AdminRadioSelect
 from django.http import QueryDict
 from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
@@ -76,7 +77,10 @@ class DraftForm(forms.ModelForm):
 
     seen = forms.CharField(widget=forms.HiddenInput, required=False)
     audience = forms.ChoiceField(
-        label=gettext_lazy("Audience"), widget=forms.RadioSelect, required=False, initial=Announcement.EVERYONE
+        label=gettext_lazy("Audience"),
+        widget=AdminRadioSelect(attrs={"class": "radiolist"}),
+        required=False,
+        initial=Announcement.EVERYONE,
     )
 
     class Meta:

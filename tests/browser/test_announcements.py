@@ -19,7 +19,7 @@ def compose(page: Page, title: str, body: str = "", level: str = "info") -> None
     page.locator("[name=title]").fill(title)
     page.locator("[name=body]").fill(body)
     page.locator("[name=kind]").fill("activity")
-    page.locator("[name=level]").select_option(level)
+    page.locator(f"[name=level][value={level}]").check()
     ends = datetime.now(UTC) + timedelta(days=7)
     page.locator("[name=ends_at_0]").fill(f"{ends:%Y-%m-%d}")
     page.locator("[name=ends_at_1]").fill("12:00:00")
@@ -158,6 +158,112 @@ def test_a_draft_says_beside_each_field_what_is_wrong(people: People) -> None:
     expect(desk.locator(".field-title .errorlist")).to_have_text("This field is required.")
     desk.goto("/admin/notifications/announcement/")
     expect(desk.locator("#result_list")).to_have_count(0)
+
+
+def test_a_list_of_uids(people: People) -> None:
+    """Pasted with bad lines among them, and from a file: what is good is kept, the rest said; it reaches them alone."""
+    alice, bob, staff = people("alice"), people("bob"), people("staff")
+    hers, his, desk = alice.open(), bob.open(), staff.open()
+    compose(desk, "Only for some")
+    desk.locator("[name=audience][value=listed]").check()
+    desk.locator("[name=_publish]").click()
+    expect(desk.locator(".reach")).to_contain_text("0 recipients in the list")
+    desk.locator("[name=uids]").fill("nobody\n1")
+    desk.locator("[name=_add]").click()
+    expect(desk.locator(".report h2")).to_have_text("1 recipient added · 1 bad line")
+    expect(desk.locator(".report tbody")).to_contain_text("no active user has this uid")
+    expect(desk.locator("[name=uids]")).to_have_value("nobody")
+    staff.audit(desk)
+    shoot(desk, "admin-recipients-report")
+    desk.locator("[name=uids]").fill("")
+    file = {"name": "people.csv", "mimeType": "text/csv", "buffer": b"user_id,name\n3,Carol\n"}
+    desk.locator("[name=file]").set_input_files(file)  # type: ignore[arg-type]
+    desk.locator("[name=_add]").click()
+    expect(desk.locator(".messagelist")).to_contain_text("1 recipient added")
+    desk.get_by_role("link", name="Publish…").click()
+    expect(desk.locator(".reach")).to_contain_text("2 people · 1 online now")
+    button(desk).click()
+    expect(popups(hers)).to_contain_text("Only for some")
+    expect(desk.locator(".life")).to_contain_text("a list of uids · 2 people")
+    # What is published to everyone after it comes to bob: so the first did not.
+    desk.goto("/admin/notifications/announcement/add/")
+    compose(desk, "For all")
+    publish(desk)
+    expect(popups(his)).to_contain_text("For all")
+    assert known(his) == ["For all"]
+    assert known(hers) == ["Only for some", "For all"]
+    his.reload()
+    connected(his)
+    assert known(his) == ["For all"]
+
+
+def test_a_named_audience(people: People) -> None:
+    """Staff alone are told; withdrawn, it leaves their screens."""
+    alice, staff = people("alice"), people("staff")
+    hers, own, desk = alice.open(), staff.open(), staff.open()
+    compose(desk, "Among us")
+    desk.locator("[name=audience][value=staff]").check()
+    desk.locator("[name=_publish]").click()
+    expect(desk.locator(".shown")).to_contain_text("staff")
+    button(desk).click()
+    expect(desk.locator(".messagelist")).to_contain_text("Published: its audience is being told now.")
+    expect(popups(own)).to_contain_text("Among us")
+    desk.get_by_role("link", name="Withdraw…").click()
+    button(desk).click()
+    expect(popups(own)).to_have_count(0)
+    expect_unread(own, 0)
+    assert known(hers) == []
+
+
+def test_the_end_is_asked_for(people: People) -> None:
+    """Without an end, or with one before the start: the error stands beside the field, and what was written stays."""
+    desk = people("staff").open()
+    compose(desk, "Without end", "Kept")
+    desk.locator("[name=ends_at_0]").fill("")
+    desk.locator("[name=ends_at_1]").fill("")
+    desk.locator("[name=_publish]").click()
+    expect(desk.locator(".field-ends_at .errorlist")).to_contain_text("This field is required.")
+    later = datetime.now(UTC) + timedelta(days=9)
+    compose(desk, "Without end", "Kept")
+    desk.locator("[name=starts_at_0]").fill(f"{later:%Y-%m-%d}")
+    desk.locator("[name=starts_at_1]").fill("12:00:00")
+    desk.locator("[name=_publish]").click()
+    expect(desk.locator(".field-ends_at .errorlist")).to_have_text("The end must be after the start.")
+    expect(desk.locator("[name=body]")).to_have_value("Kept")
+    desk.locator("[name=ends_at_0]").fill(f"{later + timedelta(days=1):%Y-%m-%d}")
+    desk.locator("[name=_publish]").click()
+    button(desk).click()
+    expect(desk.locator(".life .chip")).to_have_text("scheduled")
+    shoot(desk, "admin-scheduled")
+
+
+def test_two_who_write_at_once(people: People) -> None:
+    """The preview of the one says that it is out of date, saving is refused once, and publishing shows it anew."""
+    staff, admin = people("staff"), people("admin")
+    desk = staff.open()
+    compose(desk, "First words")
+    desk.locator("[name=_continue]").click()
+    expect(desk.locator(".life .chip")).to_have_text("draft")
+    other = admin.context.new_page()
+    other.clock.install()
+    other.goto(desk.url.replace("change", "publish"))
+    expect(button(other)).to_be_visible()
+    expect(other.locator(".outdated")).to_be_hidden()
+    mine = admin.open(desk.url)
+    mine.locator("[name=title]").fill("Other words")
+    desk.locator("[name=title]").fill("Second words")
+    desk.locator("[name=_continue]").click()
+    expect(desk.locator(".messagelist")).to_contain_text("changed successfully")
+    other.clock.fast_forward(11_000)
+    expect(other.locator(".outdated")).to_be_visible()
+    shoot(other, "admin-publish-outdated")
+    button(other).click()
+    expect(other.locator(".errorlist")).to_contain_text("changed it while you looked at it")
+    expect(other.locator(".shown dd").first).to_have_text("Second words")
+    mine.locator("[name=_continue]").click()
+    expect(mine.locator(".errornote, .errorlist").first).to_be_visible()
+    expect(mine.locator(".errorlist.nonfield")).to_contain_text("Somebody else changed this draft")
+    expect(mine.locator("[name=title]")).to_have_value("Other words")
 
 
 def test_without_permission_there_is_no_way_in(people: People, site: Site) -> None:
