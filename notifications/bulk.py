@@ -81,18 +81,25 @@ def send_many(
         now = clock.now()
         results: list[Any] = [None] * len(letters)
         together: list[tuple[int, Letter]] = []
+
+        def store() -> None:
+            ids = _store([letter for _, letter in together], source)
+            for (index, _), item_id in zip(together, ids, strict=True):
+                results[index] = str(item_id)
+            together.clear()
+
         for index, letter in enumerate(letters):
             if isinstance(letter, InvalidContent):
                 results[index] = _refused(letter)
             elif letter.idempotency_key is not None:
+                # Those before it first: ids rise with the index, and inboxes show items in the order of their ids.
+                store()
                 results[index] = _alone(letter, source)
             elif letter.expires_at is not None and letter.expires_at <= now:
                 results[index] = _refused(_past())
             else:
                 together.append((index, letter))
-        ids = _store([letter for _, letter in together], source)
-        for (index, _), item_id in zip(together, ids, strict=True):
-            results[index] = str(item_id)
+        store()
         return results
 
     call = {

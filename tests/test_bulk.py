@@ -49,6 +49,16 @@ def test_letters_become_rows_in_their_order(published: list[Event]) -> None:
     assert row.created_at == clock.moment_of(row.id)
 
 
+def test_letters_with_keys_of_their_own_keep_their_places(published: list[Event]) -> None:
+    """The inbox shows all of them in the order of the call."""
+    keys = [None, "a", None, None, "b", "c", None]
+    done = bulk.send_many([Letter("7", CONTENT, idempotency_key=key) for key in keys])
+    ids = [outcome.id for outcome in done.each]
+    assert None not in ids
+    assert ids == sorted(ids, key=str)
+    assert sorted(event.ids[0] for event in published) == sorted(Notification.objects.values_list("id", flat=True))
+
+
 def test_statements_do_not_grow_with_the_letters(published: list[Event]) -> None:
     """On SQLite a statement has at most 999 values, elsewhere one has 1,000 rows: far below one a row."""
     with CaptureQueriesContext(connection) as few:

@@ -72,7 +72,7 @@ async def test_look_ups_of_unknown_keys_keep_their_distance(
         pauses.append(seconds)
         await real(0)
 
-    monkeypatch.setattr(callers.asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     monkeypatch.setattr(callers, "UNKNOWN_EVERY", 100.0)
     callers._unknown_asked_at = float("-inf")
     for _ in range(3):
