@@ -38,7 +38,7 @@ class Retracted:
 
 
 def notify(
-    uid: str | int,
+    uid: str | int | UUID,
     title: str,
     body: str = "",
     *,
@@ -53,7 +53,7 @@ def notify(
     idempotency_key: str | None = None,
     source: str = "",
 ) -> Accepted:
-    """Send one notification to exactly the user `uid` (a string, or a number that is turned into one).
+    """Send one notification to exactly the user `uid` (a string, or a number or UUID that is turned into one).
 
     `title` and `body` are plain text, `url` a path or http(s) address, `data` a JSON object of at most 8 KiB, `level`
     info, success, warning or error, `display` popup, list or banner; `confirm` asks the user for a click. `source` is
@@ -61,7 +61,7 @@ def notify(
 
     Raises `InvalidContent`, `KeyReused` (the key was used for other content) or `Unavailable` (nothing was accepted).
     """
-    to: str = str(uid) if type(uid) is int else uid  # type: ignore[assignment]  # checked next
+    to: str = str(uid) if type(uid) in (int, UUID) else uid  # type: ignore[assignment]  # checked next
     content = checked(
         wrong_uid(to),
         wrong_moment("expires_at", expires_at),
