@@ -4,23 +4,39 @@
  */
 
 import { execFileSync } from "node:child_process";
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+
+import * as esbuild from "esbuild";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 export const SOURCES = fileURLToPath(new URL("../../notifications/static/notifications/", import.meta.url));
 export const BUNDLE = "notifications.min.js";
 export const TYPES = "types";
 
-/** @param {string} tool @param {...string} given */
-const run = (tool, ...given) => execFileSync(`${HERE}node_modules/.bin/${tool}`, given, { cwd: HERE, stdio: "pipe", encoding: "utf8" });
+// The sheet is a text in a module, which no minifier of scripts looks into.
+const sheet = {
+  name: "sheet",
+  setup({ onLoad }) {
+    onLoad({ filter: /\/styles\.js$/ }, ({ path }) => ({
+      contents: readFileSync(path, "utf8").replace(/(?<=const CSS = `)[^`]*/, (css) =>
+        esbuild.transformSync(css, { loader: "css", minify: true }).code.trim().replaceAll("\\", "\\\\")),
+    }));
+  },
+};
 
 /** @param {string} folder where to */
-export function build(folder = SOURCES) {
-  run("esbuild", `${SOURCES}elements.js`, "--bundle", "--minify", "--format=esm", "--target=es2022", "--charset=utf8",
-    "--log-level=warning", `--outfile=${folder}/${BUNDLE}`);
+export async function build(folder = SOURCES) {
+  await esbuild.build({
+    entryPoints: [`${SOURCES}elements.js`], outfile: `${folder}/${BUNDLE}`, plugins: [sheet], logLevel: "warning",
+    bundle: true, minify: true, format: "esm", target: "es2022", charset: "utf8",
+  });
   rmSync(`${folder}/${TYPES}`, { recursive: true, force: true });
-  run("tsc", "-p", "tsconfig.json", "--outDir", `${folder}/${TYPES}`);
+  try {
+    execFileSync(`${HERE}node_modules/.bin/tsc`, ["-p", "tsconfig.json", "--outDir", `${folder}/${TYPES}`], { cwd: HERE, encoding: "utf8" });
+  } catch (error) {
+    throw new Error(error.stdout || error.message);
+  }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) build();
+if (process.argv[1] === fileURLToPath(import.meta.url)) await build();

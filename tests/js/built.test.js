@@ -9,10 +9,10 @@ import { BUNDLE, SOURCES, TYPES, build } from "./build.js";
 
 const STALE = "made from older modules: cd tests/js && npm ci && npm run build";
 
-test("the bundle and the types are those of the modules", (t) => {
+test("the bundle and the types are those of the modules", async (t) => {
   const made = mkdtempSync(join(tmpdir(), "notifications-"));
   t.after(() => rmSync(made, { recursive: true }));
-  build(made);
+  await build(made);
   assert.ok(readFileSync(join(made, BUNDLE)).equals(readFileSync(join(SOURCES, BUNDLE))), `${BUNDLE} is ${STALE}`);
   assert.deepEqual(readdirSync(join(SOURCES, TYPES)), readdirSync(join(made, TYPES)), `${TYPES} is ${STALE}`);
   for (const name of readdirSync(join(made, TYPES))) {

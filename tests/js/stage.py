@@ -74,6 +74,8 @@ class Server:
         self.refuse = False  # no socket is to be had
         self.mute = False  # sockets open, and nothing more
         self.lists = True  # `list` is answered
+        self.preferences: dict[str, Any] = {"quiet_hours": None, "sound": None, "muted_kinds": []}
+        self.keeps = True  # preferences can be had and stored
         self.list_status = 200  # of the list by HTTP; 0: it never answers
 
     @property
@@ -101,7 +103,11 @@ class Server:
             token_expires_at="2026-01-02T04:30:00.000Z",
             unread=len(self.unread),
         )
-        self._send(socket, type="inbox", items=self.unread[-100:], unread=len(self.unread), more=len(self.unread) > 100)
+        self._replay(socket)
+
+    def _replay(self, socket: WebSocketRoute) -> None:
+        more = len(self.unread) > 100
+        self._send(socket, type="inbox", items=self.unread[-100:], unread=len(self.unread), more=more)
 
     def push(self, *items: dict[str, Any]) -> None:
         """Publish, and push to every socket."""
@@ -177,6 +183,15 @@ class Server:
             return 200, {"unread": len(self.unread)}
         if path == "read/":
             return 200, self.read(body)
+        if path == "preferences/":
+            if not self.keeps:
+                return 503, {}
+            if body is not None:
+                self.preferences = body
+                for socket in self.sockets:
+                    self._replay(socket)
+            kinds = [{"kind": kind, "name": kind} for kind in sorted({each["kind"] for each in self.items.values()})]
+            return 200, {**self.preferences, "kinds": kinds}
         if self.list_status != 200:
             return self.list_status, {}
         limit, before, kind = (query.get(name, [None])[0] for name in ("limit", "before", "kind"))

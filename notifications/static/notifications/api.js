@@ -62,6 +62,16 @@ export class Api {
     return this.#ask("read/", { method: "POST", body: JSON.stringify(body), keepalive: leaving });
   }
 
+  /** @param {boolean} kinds with those that there are @returns {Promise<any>} what the user has chosen */
+  preferences(kinds = true) {
+    return this.#ask(kinds ? "preferences/?kinds=true" : "preferences/");
+  }
+
+  /** @param {object} values @returns {Promise<any>} as they are now */
+  putPreferences(values) {
+    return this.#ask("preferences/", { method: "PUT", body: JSON.stringify(values) });
+  }
+
   /** @param {string} path @param {RequestInit} init @returns {Promise<any>} */
   async #ask(path, init = {}) {
     /** @type {Record<string, string>} */
@@ -70,7 +80,7 @@ export class Api {
     if (this.#getToken) {
       if (!this.#token) await this.token();
       headers.Authorization = `Bearer ${this.#token}`;
-    } else if (init.method === "POST") {
+    } else if (init.method) {
       headers["X-CSRFToken"] = this.#cookie(this.#csrfCookie);
     }
     const abort = new AbortController();

@@ -1,5 +1,6 @@
 /** `<notification-bell>`: the button with the count, and the panel with the list. */
 
+import { AppBadge } from "./app_badge.js";
 import { NotificationsElement } from "./context.js";
 import { h, icon, setText } from "./dom.js";
 import { ListView } from "./list_view.js";
@@ -16,6 +17,7 @@ export class NotificationBell extends NotificationsElement {
   /** @type {any} */ #badge;
   /** @type {any} */ #panel;
   /** @type {any} */ #spoken;
+  /** @type {AppBadge|null} */ #onIcon = null;
   /** @type {ListView|null} */ #list = null;
   /** @type {any} */ #speaking = null;
   #count = 0;
@@ -44,6 +46,7 @@ export class NotificationBell extends NotificationsElement {
     this.#panel.addEventListener("beforetoggle", (/** @type {any} */ event) => event.newState === "open" && this.#place());
     this.#panel.addEventListener("toggle", (/** @type {any} */ event) => this.#toggled(event.newState === "open"));
     this.root.replaceChildren(this.#button, this.#spoken, this.#panel);
+    this.#onIcon = new AppBadge(client, context.environment);
     const { signal } = this.#abort;
     client.addEventListener("unread", () => this.#draw(), { signal });
     client.addEventListener("state", () => this.#draw(), { signal });
@@ -63,6 +66,7 @@ export class NotificationBell extends NotificationsElement {
     const { client, messages: m } = this.context;
     const { unread, state } = client;
     this.setAttribute("state", state);
+    this.#onIcon?.show();
     this.#badge.hidden = !unread;
     setText(this.#badge, unread > 99 ? "99+" : String(unread));
     const parts = [m.gettext("Notifications"), this.#counted(unread)];

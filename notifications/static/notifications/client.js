@@ -4,6 +4,7 @@ import { Api } from "./api.js";
 import { browserEnvironment } from "./environment.js";
 import { Inbox } from "./inbox.js";
 import { Link, SignedOut } from "./link.js";
+import { Preferences } from "./preferences.js";
 import { frames } from "./protocol.js";
 import { Reads } from "./reads.js";
 
@@ -38,6 +39,7 @@ export class RequestFailed extends Error {
  */
 export class NotificationsClient extends EventTarget {
   /** @type {string|null} */ uid;
+  /** What the user has chosen. @type {Preferences} */ preferences;
   #env;
   #api;
   #link;
@@ -62,6 +64,7 @@ export class NotificationsClient extends EventTarget {
     this.#api = new Api(env, { base: api, getToken, csrfCookie });
     this.#inbox = new Inbox(() => this.now());
     this.#reads = new Reads(env.storage);
+    this.preferences = new Preferences(env, this.#api);
     this.#link = new Link(env, {
       url: new URL(url, env.base).href.replace(/^http/, "ws"),
       token: () => this.#api.token(),
@@ -178,6 +181,7 @@ export class NotificationsClient extends EventTarget {
   #adopt(uid) {
     this.uid = uid;
     this.#reads.adopt(uid);
+    this.preferences.adopt(uid);
     // Those of another tab or an earlier page as well: the user has read them.
     this.#inbox.readHere(this.#reads.entries.flatMap((entry) => ("id" in entry ? [entry.id] : [])));
   }
@@ -226,6 +230,7 @@ export class NotificationsClient extends EventTarget {
     if (gone.length) this.#emit("read", { ids: gone });
     this.#tellUnread();
     this.#emit("inbox", { items: this.items, fresh, unread: this.unread, more });
+    this.preferences.heard();
     this.#flush();
   }
 

@@ -5,7 +5,6 @@
 
 import { NotificationsElement } from "./context.js";
 import { button } from "./dom.js";
-import "./elements.js";
 
 /** Reflects `state`: `on`, `off`, or `denied` by the browser; hidden where there is no such thing. */
 export class NotificationDesktop extends NotificationsElement {

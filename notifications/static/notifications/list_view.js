@@ -1,9 +1,10 @@
 /** A list on the screen, in the bell's panel and on the page of all messages alike. */
 
-import { button, h } from "./dom.js";
+import { button, h, icon } from "./dom.js";
 import { ListModel } from "./list_model.js";
 import { notice } from "./notice.js";
 import { Row } from "./row.js";
+import { SettingsView } from "./settings_view.js";
 
 const SKELETON_MS = 1_000; // before that an answer is quicker than the eye
 const TIMES_MS = 30_000;
@@ -19,6 +20,9 @@ export class ListView {
   #pill;
   #older;
   #all;
+  #settings;
+  #gear;
+  #scroll;
   #top;
   #patient = false;
   #frame = 0;
@@ -42,9 +46,12 @@ export class ListView {
     this.#pill = button("", "pill", () => this.#showNew(), { part: "pill", hidden: true });
     this.#older = button(m.gettext("Show older"), "quiet older", () => this.model.loadMore(), { hidden: true });
     this.#all = button(m.gettext("Mark all as read"), "quiet", () => this.#readAll(), { part: "read-all" });
+    this.#settings = new SettingsView(context);
+    this.#gear = h("button", { class: "x", part: "settings-button", type: "button", "aria-label": m.gettext("Settings"), "aria-expanded": "false", onclick: () => this.#set(this.#scroll.hidden === false) }, icon("gear"));
+    this.#scroll = h("div", { class: "scroll", tabindex: scrolls ? "0" : "-1" }, this.#top, this.#pill, this.#list, this.#state, this.#older);
     this.element = h("div", { class: "list" },
-      h("div", { class: "bar", part: "header" }, tools ?? h("h2", {}, heading), this.#all), this.#notice,
-      h("div", { class: "scroll", tabindex: scrolls ? "0" : "-1" }, this.#top, this.#pill, this.#list, this.#state, this.#older));
+      h("div", { class: "bar", part: "header" }, tools ?? h("h2", {}, heading), h("div", { class: "ends" }, this.#all, this.#gear)), this.#notice,
+      this.#settings.element, this.#scroll);
     this.model.addEventListener("change", () => this.#soon());
     for (const type of ["state", "unread"]) client.addEventListener(type, () => this.#soon(), { signal: this.#abort.signal });
     this.#observe(this.#top, (near) => this.model.hold(!near));
@@ -62,6 +69,7 @@ export class ListView {
 
   /** Out of sight: nothing is drawn until it is opened again. */
   rest() {
+    this.#set(false);
     clearInterval(this.#times);
     this.#times = null;
   }
@@ -132,10 +140,17 @@ export class ListView {
     return [h("p", { class: "empty", part: "empty" }, filter.unread || filter.kind ? m.gettext("Nothing here.") : m.gettext("No notifications yet."))];
   }
 
+  /** @param {boolean} on the settings take the place of the rows */
+  #set(on) {
+    this.#gear.setAttribute("aria-expanded", String(on));
+    this.#scroll.hidden = on;
+    this.#settings.show(on);
+  }
+
   #readAll() {
     const { newest } = this.model;
     if (newest) this.#context.client.readAll(newest);
-    /** @type {HTMLElement} */ (this.element.querySelector(".scroll")).focus(); // the button is gone
+    this.#scroll.focus(); // the button is gone
   }
 
   #showNew() {

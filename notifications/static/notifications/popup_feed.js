@@ -6,6 +6,7 @@ import { Tabs } from "./tabs.js";
 
 /** @typedef {import("./protocol.js").Item} Item */
 
+const QUIET_MS = 30_000; // how often the end of quiet hours is looked for
 export const NOBODY_MS = 500; // no tab has shown it: the user is elsewhere
 // On the screen for less, on a page that went on to the next, nobody can have seen it.
 export const SEEN_MS = 2_000;
@@ -17,8 +18,9 @@ export class PopupFeed {
   #onarrival;
   /** @type {PopupMemory} */ #memory;
   /** @type {Tabs} */ #tabs;
-  /** @type {Item[]} came while this page was hidden */ #waiting = [];
+  /** @type {Item[]} came while this page was hidden, or in quiet hours */ #waiting = [];
   /** @type {any[]} */ #seeing = [];
+  /** @type {any} */ #waking = null;
   #first = true;
   #listOpen = false;
   #abort = new AbortController();
@@ -51,6 +53,11 @@ export class PopupFeed {
     on("inbox", ({ items, fresh }) => this.#replayed(items, fresh));
     on("read", ({ ids }) => this.queue.remove(ids));
     on("retracted", ({ ids }) => this.queue.remove(ids));
+    client.preferences.addEventListener("change", () => {
+      this.queue.remove(this.queue.entries.flatMap(({ items }) => items.filter((item) => !this.#wanted(item)).map(({ id }) => id)));
+      this.#shown();
+    }, { signal: this.#abort.signal });
+    client.preferences.follow();
     this.#unlisten = env.on("visibilitychange", () => this.#shown());
     this.queue.pause("hidden", env.hidden);
     if (client.items.length) this.#replayed(client.items, []);
@@ -70,6 +77,7 @@ export class PopupFeed {
   }
 
   close() {
+    this.#env.clearTimeout(this.#waking);
     for (const timer of this.#seeing) this.#env.clearTimeout(timer);
     this.#abort.abort();
     this.#unlisten();
@@ -77,9 +85,28 @@ export class PopupFeed {
     this.queue.close();
   }
 
+  get #quiet() {
+    return this.#client.preferences.quiet(this.#client.now());
+  }
+
+  /** Whether what comes has to wait: nobody looks, or nobody wants to. */
+  get #away() {
+    return this.#env.hidden || this.#quiet;
+  }
+
+  /** @param {Item[]} items */
+  #wait(...items) {
+    this.#waiting.push(...items.filter((item) => !this.#waiting.includes(item)));
+    if (this.#quiet) {
+      this.#env.clearTimeout(this.#waking);
+      this.#waking = this.#env.setTimeout(() => this.#shown(), QUIET_MS);
+    }
+  }
+
   /** @param {Item} item Only `display: popup` pops up; `banner` and `list` items are in the list. */
   #wanted(item) {
-    return item.display === "popup" && !item.read_at && !this.#client.expired(item) && !this.#memory.isPutAway(item.id);
+    return item.display === "popup" && !item.read_at && !this.#client.expired(item) && !this.#memory.isPutAway(item.id)
+      && !this.#client.preferences.muted(item.kind);
   }
 
   /** @param {Item} item */
@@ -91,9 +118,10 @@ export class PopupFeed {
   /** @param {Item} item */
   #live(item) {
     if (!this.#wanted(item)) return;
-    if (!this.#env.hidden) this.#pop(item, true);
+    if (!this.#away) this.#pop(item, true);
     else {
-      this.#waiting.push(item);
+      this.#wait(item);
+      if (this.#quiet) return;
       // A tab that is in front takes it meanwhile.
       this.#env.setTimeout(() => {
         if (this.#env.hidden && this.#waiting.includes(item)) this.#onarrival(item);
@@ -118,8 +146,8 @@ export class PopupFeed {
   /** @param {Item[]} items */
   async #summarize(items) {
     const newest = items[items.length - 1].id;
-    if (this.#env.hidden) {
-      this.#waiting.push(...items);
+    if (this.#away) {
+      this.#wait(...items);
     } else if (!this.#listOpen && (await this.#tabs.claim(newest))) {
       this.#seeSoon(newest);
       this.queue.backlog(items.filter((item) => this.#still(item)));
@@ -128,8 +156,8 @@ export class PopupFeed {
 
   /** @param {Item} item @param {boolean} live @param {boolean} again it may have been on the screen before */
   async #pop(item, live = false, again = false) {
-    if (this.#env.hidden) {
-      this.#waiting.push(item);
+    if (this.#away) {
+      this.#wait(item);
       return;
     }
     // Seen in the list, it does not pop up later; a confirmation is asked for once the list is closed.
@@ -148,7 +176,10 @@ export class PopupFeed {
 
   #shown() {
     this.queue.pause("hidden", this.#env.hidden);
-    if (this.#env.hidden) return;
+    if (this.#away) {
+      this.#wait();
+      return;
+    }
     const waiting = this.#waiting.filter((item) => this.#still(item));
     this.#waiting = [];
     const [asking, rest] = [waiting.filter((item) => item.confirm), waiting.filter((item) => !item.confirm)];

@@ -30,7 +30,7 @@ export class NotificationPopups extends NotificationsElement {
         onchange: () => this.#draw(),
         onarrival: async (item) => {
           this.dispatchEvent(new CustomEvent("arrival", { detail: { item } }));
-          if (this.hasAttribute("sound") && !context.environment.hidden) (await import("./sound.js")).chime();
+          if ((context.client.preferences.values.sound ?? this.hasAttribute("sound")) && !context.environment.hidden) (await import("./sound.js")).chime();
         },
       });
       this.#feed.listOpen(context.lists.size > 0);

@@ -19,7 +19,7 @@ const CSS = `
   font: var(--notifications-font, 15px/1.45 system-ui, "Noto Sans", "Noto Sans CJK SC", sans-serif);
 }
 :host(notification-bell) { display: inline-block; }
-:host(notification-inbox) { display: block; }
+:host(notification-inbox), :host(notification-banner) { display: block; }
 :host(notification-popups) { display: contents; }
 :host([hidden]), [hidden] { display: none !important; }
 *, ::before, ::after { box-sizing: border-box; }
@@ -30,11 +30,11 @@ button { cursor: pointer; border: 0; background: none; padding: 0; }
 :focus-visible { outline: 2px solid var(--a); outline-offset: 2px; }
 .sr { position: absolute; width: 1px; height: 1px; margin: -1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .icon { width: 1.35em; height: 1.35em; flex: none; fill: none; stroke: currentColor; stroke-width: 1.8; stroke-linecap: round; stroke-linejoin: round; }
-.popup.info .icon { color: var(--a); }
-.popup.success .icon { color: light-dark(#17703a, #7fdca0); }
+.popup.info .icon, .banner.info > .icon { color: var(--a); }
+.popup.success .icon, .banner.success > .icon { color: light-dark(#17703a, #7fdca0); }
 .warning .icon { color: light-dark(#8a5a00, #f3cc7a); }
 .error .icon { color: light-dark(#b3261e, #ff9d95); }
-.x .icon { color: inherit !important; width: 1.1em; height: 1.1em; }
+.x .icon, .banner .x .icon { color: inherit !important; width: 1.1em; height: 1.1em; }
 
 .bell { position: relative; display: grid; place-items: center; width: 44px; height: 44px; border-radius: 50%; color: var(--notifications-bell, inherit); }
 .bell:hover { background: color-mix(in srgb, currentColor 10%, transparent); }
@@ -106,6 +106,25 @@ select { min-height: 42px; max-width: 100%; padding: 0 10px; border: 1px solid v
 .x { flex: none; display: grid; place-items: center; width: 32px; height: 32px; margin-block-start: -6px; border-radius: 8px; color: var(--soft); }
 .x:hover { background: color-mix(in srgb, currentColor 14%, transparent); }
 .more { align-self: center; min-width: 44px; min-height: 32px; padding: 2px 14px; border-radius: 16px; background: var(--bg); color: var(--fg); border: 1px solid var(--line); font-weight: 600; box-shadow: 0 4px 14px rgb(0 0 0 / .15); }
+.banner { display: flex; flex-wrap: wrap; align-items: center; gap: 8px 12px; padding: 10px 16px; background: var(--hi); color: var(--fg); border-block-end: 1px solid var(--line); border-inline-start: 4px solid var(--a); }
+.banner.warning { border-inline-start-color: light-dark(#b67a00, #f3cc7a); }
+.banner.error { border-inline-start-color: light-dark(#b3261e, #ff9d95); }
+.banner .text { gap: 2px; flex-basis: 14em; }
+.banner .title { font-weight: 650; }
+.banner .x { margin: 0; }
+.count { color: var(--soft); }
+
+.ends { display: flex; align-items: center; gap: 16px; margin-inline-start: auto; }
+.ends .x { margin: 0; margin-inline-end: -6px; }
+.settings { padding: 12px 16px; overflow-y: auto; }
+.settings p { min-height: 1.4em; color: var(--soft); }
+.tick { display: flex; align-items: center; gap: 10px; min-height: 40px; overflow-wrap: anywhere; }
+.tick input { flex: none; width: 18px; height: 18px; margin: 0; accent-color: var(--a); }
+.settings .times { padding-inline-start: 28px; display: flex; flex-wrap: wrap; align-items: center; gap: 8px; }
+input[type="time"] { font: inherit; color: var(--fg); min-height: 34px; padding: 0 8px; border: 1px solid var(--soft); border-radius: 8px; background: var(--bg); }
+fieldset { margin: 8px 0; padding: 8px 0 0; border: 0; border-block-start: 1px solid var(--line); min-width: 0; }
+legend { float: inline-start; width: 100%; padding: 0; font-weight: 600; }
+fieldset .tick { clear: both; }
 
 @keyframes come { from { opacity: 0; transform: translateY(12px); } }
 @keyframes wait { from { background-position-x: 150%; } to { background-position-x: 0; } }

@@ -37,4 +37,8 @@ export declare class Api {
         ids: string[];
         unread: number;
     }>;
+    /** @param {boolean} kinds with those that there are @returns {Promise<any>} what the user has chosen */
+    preferences(kinds?: boolean): Promise<any>;
+    /** @param {object} values @returns {Promise<any>} as they are now */
+    putPreferences(values: object): Promise<any>;
 }

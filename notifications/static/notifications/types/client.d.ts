@@ -1,4 +1,5 @@
 /** `NotificationsClient`: the user's inbox, live, without any user interface. */
+import { Preferences } from "./preferences.js";
 export type Item = import("./protocol.js").Item;
 /** @typedef {import("./protocol.js").Item} Item */
 export declare const ANSWER_MS = 15000;
@@ -52,6 +53,7 @@ export type ClientOptions = {
 export declare class NotificationsClient extends EventTarget {
     #private;
     /** @type {string|null} */ uid: string | null;
+    /** What the user has chosen. @type {Preferences} */ preferences: Preferences;
     /** @param {ClientOptions} options */
     constructor({ url, api, getToken, csrfCookie, uid, environment }?: ClientOptions);
     /** @returns {import("./link.js").State} */

@@ -3,7 +3,6 @@
  * it loads this module as well. Nothing is ever asked but by the user's press of the button.
  */
 import { NotificationsElement } from "./context.js";
-import "./elements.js";
 /** Reflects `state`: `on`, `off`, or `denied` by the browser; hidden where there is no such thing. */
 export declare class NotificationDesktop extends NotificationsElement {
     #private;

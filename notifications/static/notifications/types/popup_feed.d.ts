@@ -1,7 +1,6 @@
 /** From the client's events to the queue: what pops up in this tab, what waits, and what does not. */
 import { PopupQueue } from "./popup_queue.js";
 export type Item = import("./protocol.js").Item;
-/** @typedef {import("./protocol.js").Item} Item */
 export declare const NOBODY_MS = 500;
 export declare const SEEN_MS = 2000;
 export declare class PopupFeed {
