@@ -433,6 +433,29 @@ async def test_processes_hear_each_other_by_redis(settings: Any, hosts: list[Red
 
 
 @pytest.mark.server
+async def test_uids_that_come_together_join_in_one_command(settings: Any, hosts: list[Redis]) -> None:
+    """A hundred at once are one SUBSCRIBE, and leave the layer as if each had been added; all hear, and can leave."""
+    layer = _use(settings, _pubsub(hosts[0]))
+    uids = [f"u{n}" for n in range(100)]
+    async with _here() as here:
+        before = hosts[0].ask("INFO", "commandstats")["cmdstat_subscribe"]["calls"]
+        await asyncio.gather(*(here.come(uid) for uid in uids))
+        assert hosts[0].ask("INFO", "commandstats")["cmdstat_subscribe"]["calls"] == before + 1
+        joined = dict(layer.groups)
+        for uid in uids:
+            await layer.group_add(group_of(uid), here.membership._channel)
+        assert layer.groups == joined
+        assert hosts[0].ask("INFO", "commandstats")["cmdstat_subscribe"]["calls"] == before + 1
+        events = [_event(uid) for uid in uids]
+        for event in events:
+            await layer.group_send(group_of(event.uid), to_message(event))
+        await aeventually(lambda: set(here.got) == set(events))
+        for uid in uids:
+            here.go(uid)
+        await aeventually(lambda: len(hosts[0].ask("PUBSUB", "CHANNELS")) == 2)
+
+
+@pytest.mark.server
 async def test_a_redis_that_comes_back_empty_is_joined_anew(settings: Any, hosts: list[Redis]) -> None:
     """Killed and started again: the process hears its groups, without anybody's doing."""
     layer = _use(settings, _pubsub(hosts[0]))
