@@ -128,6 +128,7 @@ def _chapter(method: Method, address: str) -> dict[str, Any]:
             }
             for row in _params(method)
         ],
+        "example": json.dumps(method.example, indent=2),
         "result": json.dumps(method.result, indent=2),
         "errors": [_error(code) for code in method.errors],
         "curl": _curl(address, body),

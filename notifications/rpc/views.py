@@ -23,6 +23,11 @@ from notifications.rpc.server import make_server
 
 # The page holds no script at all, and nothing from elsewhere.
 DOCS_POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
+# For staff it has one of ours, which calls the service and nobody else, and no other page can be laid over it.
+CONSOLE_POLICY = (
+    f"{DOCS_POLICY}; script-src 'self'; connect-src 'self'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
 CONTENT_TYPES = ("application/json", "application/json-rpc", "application/jsonrequest")
 
 
@@ -71,17 +76,27 @@ async def document(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 async def docs(request: HttpRequest) -> HttpResponse:
-    """`/rpc/docs/`: the OpenRPC document for people."""
+    """`/rpc/docs/`: the OpenRPC document for people. Signed-in staff can make calls there, with a key they have."""
     address = _address(request)
+    console = await _is_staff(request)
     context = {
         "document": openrpc.document(address),
         "methods": openrpc.chapters(address),
         "address": address,
         "limits": openrpc.limits(),
+        "console": console,
     }
     response = render(request, "notifications/rpc/docs.html", context)
-    response["Content-Security-Policy"] = DOCS_POLICY
+    response["Content-Security-Policy"] = CONSOLE_POLICY if console else DOCS_POLICY
     return response
+
+
+async def _is_staff(request: HttpRequest) -> bool:
+    # A project may have no sessions; a service of its own has no users.
+    if conf().standalone or not hasattr(request, "auser"):
+        return False
+    user = await request.auser()
+    return user.is_active and bool(getattr(user, "is_staff", False))
 
 
 def _unreadable(request: HttpRequest, state: Exchange) -> HttpResponse | None:

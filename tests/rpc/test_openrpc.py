@@ -8,11 +8,13 @@ from typing import Any
 
 import jsonschema
 import pytest
-from django.test import AsyncClient, override_settings
+from django.contrib.auth.models import User
+from django.http import HttpResponse
+from django.test import AsyncClient, AsyncRequestFactory, override_settings
 from referencing import Registry
 from referencing.jsonschema import DRAFT7
 
-from notifications.rpc import openrpc
+from notifications.rpc import openrpc, views
 from notifications.rpc.registry import METHODS
 from notifications.rpc.schemas import validate
 from tests.rpc.caller import Caller
@@ -154,3 +156,51 @@ async def test_the_page_tells_the_limits_as_they_are_set() -> None:
 def test_curl_examples_survive_a_quote() -> None:
     """A quote in an example must not end the shell's string."""
     assert "it'\\''s" in openrpc._curl("http://x/", {"title": "it's"})
+
+
+async def page_for(user: User | None) -> tuple[HttpResponse, list[str]]:
+    """The page as somebody sees it, and its scripts."""
+    client = AsyncClient()
+    if user is not None:
+        await client.aforce_login(user)
+    response = await client.get("/rpc/docs/")
+    scripts = [attrs.get("src") or "inline" for tag, attrs in Page(response.content.decode()).tags if tag == "script"]
+    return response, scripts
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_staff_alone_are_given_a_console() -> None:
+    """With one script of ours that may call this service and nobody else; everybody else's page has none."""
+    staff = await User.objects.acreate_user("desk", password="x", is_staff=True)
+    response, scripts = await page_for(staff)
+    assert scripts == ["/static/notifications/rpc/console.js"]
+    assert 'id="console"' in response.content.decode()
+    policy = dict(part.split(" ", 1) for part in response["Content-Security-Policy"].split("; "))
+    assert policy == {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "connect-src": "'self'",
+        "style-src": "'self'",
+        "img-src": "'self'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+        "require-trusted-types-for": "'script'",
+        "trusted-types": "'none'",
+    }
+    # What differs by who asks, no cache between may mix up.
+    assert "Cookie" in response["Vary"]
+    user = await User.objects.acreate_user("user", password="x")
+    was_staff = await User.objects.acreate_user("gone", password="x", is_staff=True, is_active=False)
+    for somebody in (user, was_staff, None):
+        response, scripts = await page_for(somebody)
+        assert (scripts, 'id="console"' in response.content.decode()) == ([], False)
+        assert "script-src" not in response["Content-Security-Policy"]
+    with override_settings(NOTIFICATIONS={"STANDALONE": True}):
+        assert (await page_for(staff))[1] == []
+
+
+async def test_projects_without_sessions_have_the_page_alone() -> None:
+    """Nobody can be asked who it is."""
+    request = AsyncRequestFactory().get("/rpc/docs/")
+    assert b'id="console"' not in (await views.docs(request)).content

@@ -13,7 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -152,7 +152,7 @@ class Both:
 
 
 @pytest.fixture
-def make(installed: Path, sqlite_url: str, ending: ExitStack) -> Iterator[Callable[[str], Both]]:
+def make(installed: Path, sqlite_url: str, ending: ExitStack) -> Callable[[str], Both]:
     """`make("address")`: both, with tokens verified by secret, pem, address or file."""
 
     def build(way: str) -> Both:
