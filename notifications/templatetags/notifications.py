@@ -1,4 +1,7 @@
-"""`{% load notifications %}`, then `{% notification_bell %}` where the bell is to be."""
+"""`{% load notifications %}`, then `{% notification_bell %}` where the bell is to be.
+
+`{% notification_banner %}` is the place for banners.
+"""
 
 from typing import Any
 
@@ -6,6 +9,7 @@ from django import template
 from django.middleware.csrf import get_token
 from django.template import Context
 from django.urls import reverse
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
 from notifications.conf import csrf_cookie_name
@@ -36,3 +40,11 @@ def notification_bell(context: Context, socket: str = "/ws/notifications/") -> d
         "catalog": None if language.split("-")[0] == "en" else reverse("notifications:catalog"),
         "csrf_cookie": csrf_cookie_name(),
     }
+
+
+@register.simple_tag(takes_context=True)
+def notification_banner(context: Context) -> SafeString:
+    """The place for banners, in the page's flow; the page has a bell as well. Nothing for who is not signed in."""
+    user = getattr(context.get("request"), "user", None)
+    signed_in = user is not None and user.is_authenticated
+    return mark_safe("<notification-banner></notification-banner>" if signed_in else "")  # noqa: S308  a constant

@@ -22,6 +22,7 @@ BELL = (
     '<header><notification-bell uid="7" inbox="/notifications/"{catalog}></notification-bell></header>'
     "<main><h1>Page</h1><button id=other>Other</button></main><notification-popups></notification-popups>"
 )
+BANNER = BELL.replace("<main>", "<notification-banner></notification-banner><main>")
 FALLBACK = "<p id=fallback>From the server</p>"
 INBOX = "<main><h1>Messages</h1><notification-inbox{catalog}>{kinds}" + FALLBACK + "</notification-inbox></main>"
 KINDS = (

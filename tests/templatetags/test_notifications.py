@@ -97,3 +97,12 @@ def test_socket(alice: User) -> None:
     """The path of the sockets can be another, and is escaped."""
     context: dict[str, object] = {"request": request_of(alice), "path": '/a"b/'}
     assert Elements(rendered(context, "notification_bell socket=path")).found["notification-bell"]["socket"] == '/a"b/'
+
+
+def test_banner(alice: User) -> None:
+    """Its place, for who is signed in."""
+    assert (
+        rendered({"request": request_of(alice)}, "notification_banner") == "<notification-banner></notification-banner>"
+    )
+    for context in ({}, {"request": request_of(AnonymousUser())}, {"request": RequestFactory().get("/")}):
+        assert rendered(dict(context), "notification_banner") == ""
