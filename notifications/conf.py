@@ -53,6 +53,8 @@ class Conf:
     invalid_frames_per_minute: int = 3
     max_connections_per_uid: int = 10
     outbox_bytes: int = 256 * 1024
+    """What may be held in all for a connection that does not read, before it is closed with 4103: 96 KiB of it are the
+    server's own buffers, where `notifications.server` runs it."""
     outbox_patience: float = 20.0
     """How long a connection may hold back its reader before it is closed with 4103, whatever the size of its outbox."""
     replay_limit: int = 100

@@ -87,7 +87,8 @@ class NotificationConsumer(AsyncWebsocketConsumer):
             claims.uid,
             claims.expires_at,
             self.base_send,
-            outbox_bytes=conf().outbox_bytes,
+            # What is held for a reader that has stopped is bounded in all: of that the server has its part.
+            outbox_bytes=max(0, conf().outbox_bytes - extensions.get("notifications.held", 0)),
             on_resync=self._resync,
             abort=extensions.get("notifications.abort"),
             write=extensions.get("notifications.write"),

@@ -26,7 +26,7 @@ CLOSE_HANDSHAKE_SECONDS = 30.0
 
 @implementer(IPushProducer)
 class Flow:
-    """Whether a transport takes more: Twisted pauses and resumes it as its buffer fills (64 KiB) and empties."""
+    """Whether a transport takes more: Twisted pauses and resumes it as its buffer fills and empties."""
 
     def __init__(self) -> None:
         self._open = asyncio.Event()
@@ -57,6 +57,7 @@ class SocketProtocol(WebSocketProtocol):
         self.flow = Flow()
         sock = self.transport.getHandle()
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.factory.server_class.send_buffer_bytes)
+        self.transport.bufferSize = self.factory.server_class.write_buffer_bytes
         self._status = 403
         self._after_close = self._controls = 0
         self._controls_since = 0.0
@@ -115,8 +116,9 @@ class DaphneServer(Server):
     """Daphne's server: `send` waits for slow readers as uvicorn's does, and SIGTERM drains instead of dropping all.
 
     `handshake_seconds`: how long a client may say nothing before its request is whole. `leave_seconds`: how long, after
-    the drain, what is under way may take to end. `send_buffer_bytes`: what the kernel may hold for
-    one that does not read. `after_close_bytes`: how much of a peer is still read after a close.
+    the drain, what is under way may take to end. `send_buffer_bytes`, `write_buffer_bytes`: what the kernel and Twisted
+    may hold for one that does not read, `held_bytes`: what that comes to. `after_close_bytes`: how much of a peer is
+    still read after a close.
     `controls_per_second`: how many pings and pongs of the protocol's own a peer may send.
     """
 
@@ -127,12 +129,16 @@ class DaphneServer(Server):
         handshake_seconds: float,
         leave_seconds: float,
         send_buffer_bytes: int,
+        write_buffer_bytes: int,
+        held_bytes: int,
         after_close_bytes: int,
         controls_per_second: int,
         **options: Any,
     ) -> None:
         super().__init__(application, ready_callable=self._ready, **options)
         self.send_buffer_bytes = send_buffer_bytes
+        self.write_buffer_bytes = write_buffer_bytes
+        self.held_bytes = held_bytes
         self.after_close_bytes = after_close_bytes
         self.controls_per_second = controls_per_second
         self._handshake_seconds = handshake_seconds
@@ -155,6 +161,7 @@ class DaphneServer(Server):
             scope["extensions"] = {
                 "websocket.http.response": {},
                 "notifications.abort": protocol.transport.abortConnection,
+                "notifications.held": self.held_bytes,
             }
         return super().create_application(protocol, scope)
 

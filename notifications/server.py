@@ -30,7 +30,12 @@ WS_MAX_BYTES = 64 * 1024
 BACKLOG = 2_048
 # What the kernel may hold for a peer that does not read. Left to itself it takes up to 4 MB (net.ipv4.tcp_wmem), and
 # only what it refuses is seen to wait.
-SEND_BUFFER_BYTES = 64 * 1024
+SEND_BUFFER_BYTES = 32 * 1024
+# What the server itself takes beyond that before `send` is seen to wait; the frame that goes past it comes on top.
+WRITE_BUFFER_BYTES = 16 * 1024
+# All that a server may hold for such a peer before anything of it is in the outbox: the kernel keeps its own records in
+# as much again (socket(7)), and frames are at most as big as the write buffer. The outbox is smaller by this.
+HELD_BYTES = 2 * SEND_BUFFER_BYTES + 2 * WRITE_BUFFER_BYTES
 # What a peer may have had on its way when we closed; past that it is not read any more, only cut.
 AFTER_CLOSE_BYTES = 64 * 1024
 # The protocol's own pings and pongs, which no limit of the application sees. Nobody who means well sends so many.
@@ -83,11 +88,12 @@ def warn_of_eviction() -> None:
 
 
 class NodeProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's sans-I/O WebSocket with two things more in the scope's extensions, which ASGI does not have.
+    """uvicorn's sans-I/O WebSocket with three things more in the scope's extensions, which ASGI does not have.
 
     `notifications.abort` cuts a peer that does not even take a close frame. Without it such a socket would stay until
     TCP gives up, which a peer that still acknowledges can put off for ever. `notifications.write` sends a frame that
-    was made once for many. Given as `ws=` class, uvicorn's documented way to replace the protocol.
+    was made once for many. `notifications.held` says how many bytes the server may hold for a peer that does not read.
+    Given as `ws=` class, uvicorn's documented way to replace the protocol.
 
     Who goes on writing after the close is read no more: three such peers, with a million small frames each, held up
     everybody else for ten seconds.
@@ -135,6 +141,8 @@ class NodeProtocol(WebSocketsSansIOProtocol):
             extensions: dict[str, Any] = self.scope["extensions"]
             extensions["notifications.abort"] = self.transport.abort
             extensions["notifications.write"] = self.write
+            extensions["notifications.held"] = HELD_BYTES
+            self.transport.set_write_buffer_limits(WRITE_BUFFER_BYTES)
 
     def send_receive_event_to_app(self) -> None:
         """Hand on what the peer sent; stop reading only once some of it waits.
@@ -271,6 +279,8 @@ def _run_daphne(application: Any, host: str, port: int) -> None:
         handshake_seconds=HANDSHAKE_SECONDS,
         leave_seconds=LEAVE_SECONDS,
         send_buffer_bytes=SEND_BUFFER_BYTES,
+        write_buffer_bytes=WRITE_BUFFER_BYTES,
+        held_bytes=HELD_BYTES,
         after_close_bytes=AFTER_CLOSE_BYTES,
         controls_per_second=CONTROLS_PER_SECOND,
         endpoints=[f"tcp:port={port}:interface={host}:backlog={BACKLOG}"],

@@ -16,11 +16,11 @@ from tests.test_server import BOTH, Raw
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(180)]
 
-SLOW = 10
+SLOW = 40
 ITEMS = 100
-# What a node may hold for one that does not read: its outbox of 256 KiB, the server's own write buffer (64 KiB, twice
-# while it is being copied) and the objects around them.
-HELD_BYTES = 512 * 1024
+# What a node grows by for one that does not read: of the 256 KiB that are held for it 64 are the kernel's, the rest is
+# the outbox and the server's buffer, with the objects around them and what passes through. Measured: 275 and 320 KiB.
+HELD_BYTES = 320 * 1024
 # What a node's memory moves by itself while it serves some hundred calls.
 NOISE_BYTES = 8 * 2**20
 
@@ -75,7 +75,7 @@ def read_close(raw: Raw) -> int | None:
 async def test_many_that_do_not_read(
     server: str, platform: Platform, start_node: Callable[..., Node], start_business: Callable[..., Business]
 ) -> None:
-    """1.2 MB for each of ten: few hundred KiB are held, all get 4103 within 30 s, others get theirs at once."""
+    """1.2 MB for each of forty: few hundred KiB are held, all get 4103 within 30 s, others get theirs at once."""
     node, business = start_node(platform, server), start_business(platform)
     key = platform.jwt_signing_key
     service_key = business.run(
