@@ -1,6 +1,8 @@
 """Settings of the tests: the platform's own, in an environment made up here. `make test` needs nothing set."""
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -19,6 +21,9 @@ for name in ("DATABASE_URL", "REDIS_URL", "DEBUG", "STANDALONE", "JWT_AUDIENCE",
 
 from config.settings import *  # noqa: E402, F403
 
-# A file, and one per run: threads share it as they would in earnest, and runs beside each other do not.
-DATABASES["default"]["TEST"] = {"NAME": Path(tempfile.gettempdir()) / f"test-{os.getpid()}.sqlite3"}  # noqa: F405
+# A file, and one per run: threads share it as they would in earnest, and runs beside each other do not. A folder of its
+# own, because SQLite may leave files beside it.
+_folder = tempfile.mkdtemp(prefix="test-database-")
+atexit.register(shutil.rmtree, _folder, ignore_errors=True)
+DATABASES["default"]["TEST"] = {"NAME": Path(_folder) / "test.sqlite3"}  # noqa: F405
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

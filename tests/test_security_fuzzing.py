@@ -115,7 +115,7 @@ def send_and_hear(raw: Raw, text: bytes) -> str | None:
     return None if frame is None else str(frame["type"])
 
 
-frames = st.builds(
+frames: st.SearchStrategy[dict[str, Any]] = st.builds(
     dict,
     payload=st.one_of(st.binary(max_size=300), st.just(b'{"type":"ping"}'), st.just(b"x" * 70_000)),
     opcode=st.integers(0, 15),
