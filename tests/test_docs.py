@@ -41,6 +41,13 @@ def test_make_targets_exist(page: Path) -> None:
     assert named <= targets
 
 
+@EACH
+def test_tests_exist(page: Path) -> None:
+    """Every test that a page names."""
+    for path, name in re.findall(r"`(tests/\S+?)::(\w+)`", page.read_text()):
+        assert re.search(rf"^(?:async )?def {name}\(", (ROOT / path).read_text(), re.MULTILINE), name
+
+
 def commands_in(page: Path) -> list[list[str]]:
     """The `manage.py` command lines of a page: in its code blocks, and in its text."""
     found = re.findall(r"manage\.py ([a-z_]+(?: [^`\n)|&]*)?)", page.read_text())
