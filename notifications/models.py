@@ -306,6 +306,7 @@ class NodeReport(models.Model):
     pushes = models.PositiveBigIntegerField(default=0)
     tail_age = models.FloatField(default=0.0)
     draining = models.BooleanField(default=False)
+    errors = models.JSONField(default=list, db_default=[])
     changed_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

@@ -1,5 +1,6 @@
 """`roll`: nodes say how they are doing; who is silent is not on it."""
 
+import logging
 import os
 from datetime import timedelta
 
@@ -48,3 +49,36 @@ def test_what_was_left_behind_is_struck_out() -> None:
     NodeReport.objects.update(changed_at=clock.now() - timedelta(hours=25))
     roll.Entry().report(FIGURES)
     assert NodeReport.objects.count() == 1
+
+
+def test_the_last_errors_are_told_without_what_was_put_into_them() -> None:
+    """Each sort once with how often it came, the newest first, five at most; nothing of a body, a token or a cause."""
+    entry = roll.Entry()
+    ours = logging.getLogger("notifications.tail")
+    try:
+        for number in range(5):
+            ours.error(f"sort {number}")
+        for _ in range(3):
+            ours.warning("%s could not be sent to %5.1f%%: %r", "secret body", 7.0, "secret token")
+        try:
+            raise ValueError("secret cause")
+        except ValueError:
+            ours.exception("broken")
+        ours.info("nothing to tell")
+        logging.getLogger("elsewhere").error("not ours")
+        entry.report(FIGURES)
+        kept = NodeReport.objects.get().errors
+    finally:
+        entry.leave()
+    assert [(error["said"], error["count"]) for error in kept] == [
+        ("broken (ValueError)", 1),
+        ("… could not be sent to …%%: …", 3),
+        ("sort 4", 1),
+        ("sort 3", 1),
+        ("sort 2", 1),
+    ]
+    assert {error["from"] for error in kept} == {"notifications.tail"}
+    assert "secret" not in str(kept)
+    ours.error("after the end")
+    assert len(entry._errors.kept) == 5
+    assert entry._errors.kept == kept

@@ -1,5 +1,6 @@
 """The live page: which nodes there are and how they are doing, as each reports of itself every few seconds."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -14,6 +15,7 @@ from notifications.models import NodeReport
 
 # A tail that has not looked for so long is late: twice its deadline for repairs (2 s), and one look.
 TAIL_LATE_SECONDS = 5.0
+ERRORS_SHOWN = 20
 
 
 @admin.register(NodeReport)
@@ -42,9 +44,15 @@ class NodeAdmin(admin.ModelAdmin):
         nodes = list(roll.present())
         for node in nodes:
             node.late = node.tail_age > TAIL_LATE_SECONDS  # type: ignore[attr-defined]
+        errors = [
+            {**error, "at": datetime.fromisoformat(error["at"]), "node": f"{node.host} · {node.pid}"}
+            for node in nodes
+            for error in node.errors
+        ]
         context = {
             "title": _("Nodes"),
             "nodes": nodes,
+            "errors": sorted(errors, key=lambda error: error["at"], reverse=True)[:ERRORS_SHOWN],
             "sockets": sum(node.sockets for node in nodes),
             "users": sum(node.users for node in nodes),
             "tail_age": max((node.tail_age for node in nodes), default=None),

@@ -45,3 +45,19 @@ def test_online_when_publishing(publisher: StaffClient) -> None:
     node(users=5)
     node(users=2)
     assert "7 online now" in words(publisher.get(address))
+
+
+def test_last_errors(staff: Staff) -> None:
+    """Of all nodes, the newest first, and a sentence where there are none."""
+    watcher = staff("view_nodereport")
+    node()
+    assert "None since these nodes began." in words(watcher.get(LIVE))
+    for hour in (1, 3, 2):
+        node()
+        at = f"2026-01-02T0{hour}:00:00+00:00"
+        error = {"at": at, "from": "notifications.tail", "said": f"<b>hour {hour}</b>", "count": 7}
+        NodeReport.objects.filter(errors=[]).update(errors=[error])
+    text = watcher.get(LIVE).content.decode()
+    places = [text.index(f"&lt;b&gt;hour {hour}&lt;/b&gt;") for hour in (3, 2, 1)]
+    assert places == sorted(places)
+    assert "notifications.tail" in text
