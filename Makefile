@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: run serve test test-quick test-python test-js lint bench bench-nodes bench-growth faults system-packages
+.PHONY: run serve test test-quick test-python test-js lint bench bench-nodes bench-growth profile faults system-packages
 
 PORT ?= 8000
 HOST ?= 127.0.0.1
@@ -55,6 +55,11 @@ bench: system-packages $(VENV)/.dev
 # Several nodes: pushes across three behind nginx, and a node with 15,000 sockets that is drained, then one killed.
 bench-nodes: system-packages $(VENV)/.dev
 	@$(PY) -m bench.nodes $(BENCH)
+
+# Where a node's time goes: WHAT=opening, broadcast or send.
+WHAT ?= broadcast
+profile: system-packages $(VENV)/.dev
+	@$(PY) -m bench.profile $(WHAT) $(BENCH)
 
 # What nodes ask of PostgreSQL all day, over almost nothing and over five million stored items: it must cost the same.
 bench-growth: system-packages $(VENV)/.dev

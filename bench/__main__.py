@@ -36,11 +36,13 @@ class Scale:
     runs: int
     """How often our node and the floor are begun anew; the medians count."""
     seconds: float
+    pushing: float
     calls: int
+    sustained: int
 
 
-FULL = Scale(10_000, 30_000, 15_000, (1_000, 3_000), 10, 5, 3, 50.0, 3_000)
-QUICK = Scale(3_000, 6_000, 3_000, (1_000,), 5, 3, 1, 25.0, 600)
+FULL = Scale(10_000, 30_000, 15_000, (1_000, 3_000), 10, 5, 3, 50.0, 20.0, 3_000, 20_000)
+QUICK = Scale(3_000, 6_000, 3_000, (1_000,), 5, 2, 1, 25.0, 10.0, 600, 6_000)
 
 
 class Run:
@@ -114,7 +116,7 @@ class Run:
         with ours(OURS) as site:
             self.step(f"targeted pushes to {scale.one_node:,} sockets")
             site.fill_inboxes(scale.one_node)
-            pushed = cases.targeted(site, scale.one_node, 20)
+            pushed = cases.targeted(site, scale.one_node, scale.pushing)
             self.details.append(pushed)
             self.add("notify() committed to client, p50, 200/s", OURS, pushed.p50_ms, "ms", "<= 10", "<= 3")
             self.add("notify() committed to client, p99, 200/s", OURS, pushed.p99_ms, "ms", "<= 100", "<= 20")
@@ -127,7 +129,7 @@ class Run:
             self.add("notifications.send_many by 1,000", OURS, called.many_1000_per_second, "items/s")
             self.add("notifications.multicast to 10,000", OURS, called.multicast_per_second, "items/s")
             self.step("pushes sustained by send_many")
-            sustained = rpc.sustained(site)
+            sustained = rpc.sustained(site, scale.one_node // 2, scale.sustained)
             self.details.append(sustained)
             self.add("send_many to clients", OURS, sustained.pushed_per_second, "pushes/s", ">= 1,000", ">= 5,000")
         with ours(OURS) as site:

@@ -12,11 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.questions import UNREAD_ITEMS
 from bench.report import Row, table, write
 from tests.servers.node import Business, Platform
 from tests.servers.postgresql import PostgreSQL
 
+# Rows that changed within the tail's window: a node of a platform that sends 20 items a second.
+FRESH = 200
+# As many more, to know what each costs: one that sends 400 a second.
+MORE = 4_000
+USUAL = "look of the tail, all pushed already"
+# Uids whose sockets open together and share one look-up.
+TOGETHER = 100
+# What each user but one has unread.
+UNREAD_ITEMS = 3
 # Who asks: so many users with three unread items each, and one with very many.
 ASKERS = 997
 MANY = "many"
@@ -151,6 +159,10 @@ def rows_of(little: Stored, much: Stored) -> list[Row]:
             Row(f"{case}: pages touched", over, after["pages"], "pages"),
             Row(f"{case}: tables read as a whole", over, whole, "tables", "<= 0"),
         ]
+    times = {answer["question"]: answer["ms"] for answer in much.answers}
+    more = next((ms for question, ms in times.items() if question.endswith("more rows")), None)
+    if more is not None:
+        rows.append(Row("look of the tail, for each further row", over, (more - times[USUAL]) / MORE * 1e3, "us"))
     return rows
 
 

@@ -1,22 +1,21 @@
-"""What a server process costs, as Linux counts it: CPU seconds and resident memory from /proc."""
+"""What a server process costs, as Linux counts it: CPU seconds and resident memory."""
 
 import os
+import time
 from pathlib import Path
 
-TICK = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def cpu_seconds(pids: list[int]) -> float:
-    """User and system time of these processes so far, in seconds (proc_pid_stat(5), fields 14 and 15)."""
-    return sum(sum(map(int, _stat(pid)[11:13])) for pid in pids) / TICK
+    """User and system time of these processes so far, in seconds; threads that have ended are counted.
+
+    By the clock of each process (clock_getcpuclockid(3): the complement of the pid, and 2 for "as scheduled"). The same
+    figure in /proc comes in steps of 10 ms, as much as a broadcast to a thousand sockets costs.
+    """
+    return sum(time.clock_gettime(~pid << 3 | 2) for pid in pids)
 
 
 def resident_bytes(pids: list[int]) -> int:
     """Memory of these processes that lies in RAM (proc_pid_statm(5))."""
     return sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids) * PAGE
-
-
-def _stat(pid: int) -> list[str]:
-    # The command's name, in parentheses, may hold spaces.
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

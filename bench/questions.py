@@ -11,17 +11,11 @@ from typing import Any
 from django.db import connection
 from django.db.backends.signals import connection_created
 
+from bench.growth import FRESH, MORE, TOGETHER, UNREAD_ITEMS, USUAL
 from notifications import clock, inbox, replay
 from notifications.hub import Hub, User
 from notifications.models import Notification
 from notifications.tail import Tail
-
-# Rows that changed within the tail's window: a node of a platform that sends 20 items a second.
-FRESH = 200
-# Uids whose sockets open together and share one look-up.
-TOGETHER = 100
-# What each user but one has unread.
-UNREAD_ITEMS = 3
 
 
 @dataclass(slots=True)
@@ -42,11 +36,9 @@ class Answer:
 
 def ask(uids: Sequence[str], many: str, rounds: int) -> list[Answer]:
     """Ask each question so many times. `uids` have few unread items each, `many` has very many."""
-    fresh(uids)
     together = uids[:TOGETHER]
-    # The tail comes first: what was made fresh lies in its window for ten seconds.
-    return [
-        *_looks(uids, rounds),
+    answers = [
+        *_looks(uids, FRESH, rounds),
         _asked(f"unread of {TOGETHER} sockets that open together", lambda: replay.snapshots(together), rounds),
         _asked("unread of one socket that opens", lambda: replay.snapshots(uids[:1]), rounds),
         _asked("unread of a socket whose user has very many", lambda: replay.snapshots([many]), rounds),
@@ -54,18 +46,22 @@ def ask(uids: Sequence[str], many: str, rounds: int) -> list[Answer]:
         _asked("first three of the list", lambda: inbox.page(uids[0], limit=UNREAD_ITEMS), rounds),
         _asked("first fifty of the list of the one with very many", lambda: inbox.page(many), rounds),
     ]
+    usual, _ = _looks(uids, MORE, max(3, rounds // 10))
+    usual.question = f"{USUAL}, of {MORE:,} more rows"
+    return [*answers, usual]
 
 
-def fresh(uids: Sequence[str]) -> None:
+def fresh(uids: Sequence[str], items: int) -> None:
     """Store items as if they had been sent just now."""
     Notification.objects.bulk_create(
         Notification(id=clock.new_id(), uid=uids[n % len(uids)], title="New", created_at=clock.now())
-        for n in range(FRESH)
+        for n in range(items)
     )
 
 
-def _looks(uids: Sequence[str], rounds: int) -> list[Answer]:
+def _looks(uids: Sequence[str], items: int, rounds: int) -> list[Answer]:
     """Looks of the tail that find what their node has pushed already, and first looks, that find it all missed."""
+    fresh(uids, items)
     usual: list[float] = []
     first: list[float] = []
     its: list[tuple[str, Any]] = []
@@ -85,10 +81,7 @@ def _looks(uids: Sequence[str], rounds: int) -> list[Answer]:
 
     with _recorded() as statements:
         asyncio.run(looks())
-        return [
-            _answer("look of the tail, all pushed already", usual, list(statements)),
-            _answer(f"look of the tail, {FRESH} items missed", first, its),
-        ]
+        return [_answer(USUAL, usual, list(statements)), _answer(f"look of the tail, {items} items missed", first, its)]
 
 
 def _tail(uids: Sequence[str]) -> Tail:

@@ -13,7 +13,6 @@ from bench.sites import Ours
 
 # Callers at once: enough that one process is never idle.
 CALLERS = 16
-SOCKETS = 5_000
 ITEM = {"title": "Top-up arrived", "body": "50.00 was added to your balance.", "kind": "recharge.succeeded"}
 
 
@@ -56,12 +55,12 @@ class Sustained:
     missing: int
 
 
-def sustained(site: Ours, pushes: int = 20_000) -> Sustained:
-    """`send_many` by 500 to 5,000 connected users, each in turn; timed from the first call to the last arrival."""
+def sustained(site: Ours, sockets: int = 5_000, pushes: int = 20_000) -> Sustained:
+    """`send_many` by 500 to as many connected users, each in turn; timed from the first call to the last arrival."""
     key = _key(site)
-    share = site.shares(SOCKETS)[0]
+    share = site.shares(sockets)[0]
     batches = [
-        ("notifications.send_many", {"items": [{"uid": str(n % SOCKETS), **ITEM} for n in range(at, at + 500)]})
+        ("notifications.send_many", {"items": [{"uid": str(n % sockets), **ITEM} for n in range(at, at + 500)]})
         for at in range(0, pushes, 500)
     ]
     with Fleet(1, replays=True) as fleet:

@@ -8,7 +8,7 @@ from bench import cases, rpc
 from bench.__main__ import PEERS
 from bench.sites import ours, peer
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
 
 SOCKETS = 20
 
