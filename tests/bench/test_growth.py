@@ -9,11 +9,11 @@ from bench.growth import LITTLE, Size, tables
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
 
-MUCH = Size(items=200_000, many=4_000, users=growth.USERS // 25, announcements=1_000)
+MUCH = Size(items=100_000, many=2_000, users=growth.USERS // 50, announcements=1_000)
 
 
 def test_nothing_that_is_asked_grows_with_history() -> None:
-    """As many rows over sixty times the items, no table as a whole; very many unread are counted by the index."""
+    """As many rows over thirty times the items, no table as a whole; very many unread are counted by the index."""
     with tables(replace(LITTLE, announcements=200)) as (site, stored):
         little = {one["question"]: one for one in site.ask(stored, 3).answers}
     with tables(MUCH) as (site, stored):
