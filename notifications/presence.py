@@ -12,21 +12,12 @@ import asyncio
 import logging
 import secrets
 import time
-import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
-from typing import Any
 
-import redis
-from django.core.signals import setting_changed
-from django.dispatch import receiver
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
-from notifications import metrics
 from notifications.conf import conf
 from notifications.exceptions import Unavailable
+from notifications.redis_client import FAILED, Client, Command, one_for_each, shard_of
 
 logger = logging.getLogger(__name__)
 
@@ -35,14 +26,9 @@ logger = logging.getLogger(__name__)
 GATHER_SECONDS = 0.05
 BEAT_SECONDS = 3.0
 NODE_SECONDS = 10.0
-# Nobody waits longer for Redis, and after a failure nobody tries for a second.
-TIMEOUT_SECONDS = 0.25
-AWAY_SECONDS = 1.0
 # What is never looked up again goes by itself; a node writes everything anew well before.
 HASH_SECONDS = 6 * 3600
 BATCH = 500
-
-Command = tuple[Any, ...]
 
 
 class Here:
@@ -86,7 +72,7 @@ class Here:
         whole = await asyncio.to_thread(self._beat, shards)
         uids = self._changed
         if whole:
-            uids = uids | {uid for uid in self.sockets if _shard_of(uid, len(shards)) in whole}
+            uids = uids | {uid for uid in self.sockets if shard_of(uid, len(shards)) in whole}
         self._changed = set()
         counts = {uid: self.sockets.get(uid, 0) for uid in uids}
         self._changed |= await asyncio.to_thread(self._write, shards, counts)
@@ -94,15 +80,15 @@ class Here:
     def goodbye(self) -> None:
         """This node ends: it counts no more."""
         for shard in _shards():
-            shard.run([("DEL", _node_key(self.node))])
+            shard.ask([("DEL", _node_key(self.node))])
 
     def _beat(self, shards: Sequence["Shard"]) -> set[int]:
         """Say that this node lives; gives the shards to which everything is to be written anew."""
         whole = set()
         milliseconds = int(NODE_SECONDS * 1000)
         for number, shard in enumerate(shards):
-            (before,) = shard.run([("SET", _node_key(self.node), 1, "PX", milliseconds, "GET")])
-            if before is _FAILED:
+            (before,) = shard.ask([("SET", _node_key(self.node), 1, "PX", milliseconds, "GET")])
+            if before is FAILED:
                 # While it is away others may clear what this node wrote, or it may come back empty.
                 self._written_at.pop(number, None)
                 continue
@@ -125,7 +111,7 @@ class Here:
                         commands += [("HSET", key, self.node, counts[uid]), ("EXPIRE", key, HASH_SECONDS)]
                     else:
                         commands.append(("HDEL", key, self.node))
-                if _FAILED in shards[number].run(commands):
+                if FAILED in shards[number].ask(commands):
                     failed.update(some)
         return failed
 
@@ -168,10 +154,10 @@ def _look_up(uids: Sequence[str]) -> dict[str, int | None]:
 
 
 def _look_up_on(shard: "Shard", uids: Sequence[str], own: Mapping[str, int]) -> dict[str, int | None]:
-    hashes = shard.run([("HGETALL", _key(uid)) for uid in uids])
-    nodes = list({node for found in hashes if found is not _FAILED for node in found})
-    (beats,) = shard.run([("MGET", *(_node_key(node.decode()) for node in nodes))]) if nodes else [[]]
-    if beats is _FAILED:
+    hashes = shard.ask([("HGETALL", _key(uid)) for uid in uids])
+    nodes = list({node for found in hashes if found is not FAILED for node in found})
+    (beats,) = shard.ask([("MGET", *(_node_key(node.decode()) for node in nodes))]) if nodes else [[]]
+    if beats is FAILED:
         return dict.fromkeys(uids)
     alive = {node for node, beat in zip(nodes, beats, strict=True) if beat is not None}
     # This process knows its own sockets better than Redis does.
@@ -179,86 +165,34 @@ def _look_up_on(shard: "Shard", uids: Sequence[str], own: Mapping[str, int]) -> 
     counts: dict[str, int | None] = {}
     dead: list[Command] = []
     for uid, found in zip(uids, hashes, strict=True):
-        if found is _FAILED:
+        if found is FAILED:
             counts[uid] = None
             continue
         others = sum(int(sockets) for node, sockets in found.items() if node in alive and node != mine)
         counts[uid] = others + own.get(uid, 0)
         dead += [("HDEL", _key(uid), node) for node in found if node not in alive and node != mine]
-    shard.run(dead)
+    shard.ask(dead)
     return counts
 
 
 # --- Redis
 
-_FAILED: Any = object()
+
+class Shard(Client):
+    """One Redis of it."""
+
+    part = "presence"
 
 
-class Shard:
-    """One Redis: runs commands in a pipeline within a bounded time, and not at all for a second after a failure."""
-
-    def __init__(self, url: str) -> None:
-        self._client: redis.Redis = redis.Redis.from_url(
-            url,
-            socket_timeout=TIMEOUT_SECONDS,
-            socket_connect_timeout=TIMEOUT_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,
-        )
-        self._away_until = 0.0
-
-    def close(self) -> None:
-        """End its connections."""
-        self._client.close()
-
-    def run(self, commands: Sequence[Command]) -> list[Any]:
-        """An answer for each command, `_FAILED` for what was not done."""
-        if not commands:
-            return []
-        if time.monotonic() < self._away_until:
-            return [_FAILED] * len(commands)
-        try:
-            pipeline = self._client.pipeline(transaction=False)
-            for command in commands:
-                pipeline.execute_command(*command)
-            answers = pipeline.execute(raise_on_error=False)
-        except (redis.RedisError, OSError) as error:
-            metrics.redis_errors.labels("presence").inc()
-            logger.warning("presence: Redis is away (%s)", error)
-            self._away_until = time.monotonic() + AWAY_SECONDS
-            return [_FAILED] * len(commands)
-        refused = [answer for answer in answers if isinstance(answer, Exception)]
-        if refused:
-            metrics.redis_errors.labels("presence").inc()
-            logger.warning("presence: Redis refused (%s)", refused[0])
-        return [_FAILED if isinstance(answer, Exception) else answer for answer in answers]
-
-
-@lru_cache(maxsize=1)
-def _shards() -> tuple[Shard, ...]:
-    return tuple(Shard(url) for url in conf().redis_urls)
-
-
-@receiver(setting_changed)
-def _forget(*, setting: str, **_: object) -> None:
-    if setting == "NOTIFICATIONS":
-        if _shards.cache_info().currsize:
-            for shard in _shards():
-                shard.close()
-        _shards.cache_clear()
+_shards = one_for_each(Shard)
 
 
 def _by_shard(uids: Iterable[str], shards: int) -> dict[int, list[str]]:
     grouped: defaultdict[int, list[str]] = defaultdict(list)
     if shards:
         for uid in uids:
-            grouped[_shard_of(uid, shards)].append(uid)
+            grouped[shard_of(uid, shards)].append(uid)
     return grouped
-
-
-def _shard_of(uid: str, shards: int) -> int:
-    # As the unread index has it.
-    return zlib.crc32(uid.encode("utf-8", "surrogatepass")) % shards
 
 
 def _key(uid: str) -> str:

@@ -29,20 +29,16 @@ Redis must not come back with older data than it had: run it without persistence
 
 import secrets
 import time
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
-
-from django.core.signals import setting_changed
-from django.dispatch import receiver
 
 from notifications import clock, writing
 from notifications.conf import conf
 from notifications.models import Unindexed
+from notifications.redis_client import one_for_each, shard_of
 from notifications.unread_store import ServerState, Shard
 
 __all__ = [
@@ -285,6 +281,8 @@ poll = _guard.poll
 
 # --- Redis
 
+_shards = one_for_each(Shard)
+
 
 def server_states() -> list[ServerState]:
     """The state of every Redis, as it is now."""
@@ -299,25 +297,11 @@ def _run(calls: Sequence[tuple[str, str, Sequence[Any]]]) -> list[Any]:
     answers: list[Any] = [None] * len(calls)
     by_shard: dict[int, list[int]] = {}
     for index, (uid, _, _) in enumerate(calls):
-        by_shard.setdefault(zlib.crc32(uid.encode("utf-8", "surrogatepass")) % len(shards), []).append(index)
+        by_shard.setdefault(shard_of(uid, len(shards)), []).append(index)
     for number, indexes in by_shard.items():
         for index, answer in zip(indexes, shards[number].run([calls[i] for i in indexes]), strict=True):
             answers[index] = answer
     return answers
-
-
-@lru_cache(maxsize=1)
-def _shards() -> tuple[Shard, ...]:
-    return tuple(Shard(url) for url in conf().redis_urls)
-
-
-@receiver(setting_changed)
-def _forget(*, setting: str, **_: object) -> None:
-    if setting == "NOTIFICATIONS":
-        if _shards.cache_info().currsize:
-            for shard in _shards():
-                shard.close()
-        _shards.cache_clear()
 
 
 def _ms(moment: datetime) -> int:

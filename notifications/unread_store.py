@@ -4,24 +4,15 @@
 """
 
 import hashlib
-import logging
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from notifications import metrics
+from notifications.redis_client import FAILED, Client, Command
 
-logger = logging.getLogger(__name__)
-
-# Nobody waits longer for Redis, and after a failure nobody tries for a second.
-TIMEOUT_SECONDS = 0.25
-AWAY_SECONDS = 1.0
 BATCH = 200
 
 Call = tuple[str, str, Sequence[Any]]
@@ -39,22 +30,10 @@ class ServerState:
     clock: datetime | None = None
 
 
-class Shard:
-    """One Redis: runs scripts in pipelines, within a bounded time, and not at all for a second after a failure."""
+class Shard(Client):
+    """One Redis of the index."""
 
-    def __init__(self, url: str) -> None:
-        self._client: redis.Redis = redis.Redis.from_url(
-            url,
-            socket_timeout=TIMEOUT_SECONDS,
-            socket_connect_timeout=TIMEOUT_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,
-        )
-        self._away_until = 0.0
-
-    def close(self) -> None:
-        """End its connections."""
-        self._client.close()
+    part = "index"
 
     def state(self) -> ServerState:
         """Ask this server about itself."""
@@ -79,48 +58,27 @@ class Shard:
 
     def run(self, calls: Sequence[Call]) -> list[Any]:
         """Run scripts; an answer each, None for what failed."""
+        commands: list[Command] = []
+        for uid, name, args in calls:
+            keys = _keys(uid)
+            commands.append(("EVALSHA", _DIGESTS[name], len(keys), *keys, *args))
         answers: list[Any] = []
-        for start in range(0, len(calls), BATCH):
-            batch = calls[start : start + BATCH]
-            if time.monotonic() < self._away_until:
-                answers += [None] * len(batch)
-                continue
-            try:
-                results = self._execute(batch)
-            except (redis.RedisError, OSError) as error:
-                metrics.redis_errors.labels("index").inc()
-                logger.warning("unread index: Redis is away, the database answers (%s)", error)
-                self._away_until = time.monotonic() + AWAY_SECONDS
-                answers += [None] * len(batch)
-                continue
-            refused = [result for result in results if isinstance(result, Exception)]
-            if refused:
-                # Out of memory, read only, no permission: these calls did not happen.
-                metrics.redis_errors.labels("index").inc(len(refused))
-                logger.warning("unread index: Redis refused %d calls (%s)", len(refused), refused[0])
-            answers += [None if isinstance(result, Exception) else result for result in results]
-        return answers
+        for start in range(0, len(commands), BATCH):
+            answers += self.ask(commands[start : start + BATCH])
+        return [None if answer is FAILED else answer for answer in answers]
 
-    def _execute(self, calls: Sequence[Call]) -> list[Any]:
-        """One round trip, or three where Redis does not know the scripts yet. What is refused is its exception."""
-        results = self._pipelined(calls)
-        unknown = [index for index, result in enumerate(results) if isinstance(result, redis.exceptions.NoScriptError)]
+    def _execute(self, commands: Sequence[Command]) -> list[Any]:
+        """One round trip, or three where Redis does not know the scripts yet."""
+        answers = super()._execute(commands)
+        unknown = [index for index, answer in enumerate(answers) if isinstance(answer, redis.exceptions.NoScriptError)]
         if unknown:
             loading = self._client.pipeline(transaction=False)
             for text in _SCRIPTS.values():
                 loading.script_load(text)
             loading.execute()
-            for index, result in zip(unknown, self._pipelined([calls[index] for index in unknown]), strict=True):
-                results[index] = result
-        return results
-
-    def _pipelined(self, calls: Sequence[Call]) -> list[Any]:
-        pipeline = self._client.pipeline(transaction=False)
-        for uid, name, args in calls:
-            keys = _keys(uid)
-            pipeline.evalsha(_DIGESTS[name], len(keys), *keys, *args)
-        results: list[Any] = pipeline.execute(raise_on_error=False)
-        return results
+            for index, answer in zip(unknown, super()._execute([commands[index] for index in unknown]), strict=True):
+                answers[index] = answer
+        return answers
 
 
 def _keys(uid: str) -> list[str]:

@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 import redis
 
-from notifications import clock, unread_index, unread_store, writing
+from notifications import clock, redis_client, unread_index, unread_store, writing
 from notifications.models import Unindexed
 from notifications.unread_index import Change, EveryonesChange, Guard, Lease, begin, fill, look_up
 from notifications.unread_store import Shard
@@ -539,7 +539,7 @@ class Process:
     def running(self) -> Iterator[None]:
         """What the module does meanwhile, this process does."""
         before = unread_index._shards, unread_index._guard, unread_index._endings
-        unread_index._shards = lambda: self.shards  # type: ignore[assignment]
+        unread_index._shards = lambda: self.shards
         unread_index._guard, unread_index._endings = self.guard, self.endings
         try:
             yield
@@ -584,7 +584,7 @@ class Run:
         self.hits = self.fills = 0
         self.base = clock.now()
         self.refusing = False
-        for module in (unread_index, unread_store):
+        for module in (unread_index, redis_client):
             monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.seconds))
         monkeypatch.setattr(writing, "transactions", lambda: frozenset(self.open))
         monkeypatch.setattr(clock, "now_ms", lambda: int(self.now.timestamp() * 1000))
