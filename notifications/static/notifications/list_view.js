@@ -47,7 +47,7 @@ export class ListView {
     this.#older = button(m.gettext("Show older"), "quiet older", () => this.model.loadMore(), { hidden: true });
     this.#all = button(m.gettext("Mark all as read"), "quiet", () => this.#readAll(), { part: "read-all" });
     this.#settings = new SettingsView(context);
-    this.#gear = h("button", { class: "x", part: "settings-button", type: "button", "aria-label": m.gettext("Settings"), "aria-expanded": "false", onclick: () => this.#set(this.#scroll.hidden === false) }, icon("gear"));
+    this.#gear = h("button", { class: "x", part: "settings-button", type: "button", "aria-label": m.gettext("Settings"), "aria-expanded": "false", onclick: () => this.#set(this.#scroll.hidden === false) }, icon("sliders"));
     this.#scroll = h("div", { class: "scroll", tabindex: scrolls ? "0" : "-1" }, this.#top, this.#pill, this.#list, this.#state, this.#older);
     this.element = h("div", { class: "list" },
       h("div", { class: "bar", part: "header" }, tools ?? h("h2", {}, heading), h("div", { class: "ends" }, this.#all, this.#gear)), this.#notice,

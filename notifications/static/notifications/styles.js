@@ -58,7 +58,8 @@ button { cursor: pointer; border: 0; background: none; padding: 0; }
 .state > p { padding: 36px 16px; text-align: center; color: var(--soft); }
 .edge { height: 1px; margin-block-end: -1px; }
 
-.quiet { display: inline-block; min-height: 32px; padding: 4px 8px; margin-inline: -8px; border-radius: 8px; color: var(--a) !important; font-weight: 550; text-decoration: none; line-height: 24px; }
+.quiet { display: inline-block; min-height: 32px; padding: 4px 8px; margin-inline: -8px; border-radius: 8px; color: var(--a) !important; font-weight: 550; text-align: start; text-decoration: none; line-height: 24px; }
+.quiet:disabled { color: var(--soft) !important; cursor: default; }
 .quiet:hover { background: color-mix(in srgb, var(--a) 12%, transparent); }
 .notice .quiet { color: inherit !important; text-decoration: underline; }
 .primary { min-height: 34px; padding: 4px 14px; border-radius: 8px; background: var(--a); color: var(--on); font-weight: 600; }
