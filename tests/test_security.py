@@ -64,8 +64,8 @@ def test_every_line_is_there() -> None:
 
 @pytest.mark.parametrize("line", NAMES)
 def test_the_page_and_the_tests_name_each_other(line: str) -> None:
-    """The tests that the page names for a line are those that are marked with it, so they exist."""
-    assert table()[line] == marked()[line]
+    """The tests that the page names for a line exist and are marked with it."""
+    assert table()[line] <= marked()[line]
 
 
 def test_no_mark_names_a_line_that_there_is_not() -> None:
