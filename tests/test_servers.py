@@ -18,6 +18,14 @@ from tests.servers.sockets import Refused, Socket, mint
 pytestmark = pytest.mark.server
 
 
+def test_workers_side_by_side_take_no_port_of_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is free now another one might bind first."""
+    monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "4")
+    for number in range(4):
+        monkeypatch.setenv("PYTEST_XDIST_WORKER", f"gw{number}")
+        assert {free_port() % 4 for _ in range(20)} == {number}
+
+
 def test_redis_restarted_is_empty_and_a_full_one_refuses_writes(redis_server: Redis) -> None:
     """Killed and started again nothing is left; with no memory left, writes fail and reads do not."""
     redis_server.ask("SET", "key", "value")

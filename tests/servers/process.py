@@ -24,10 +24,17 @@ PORTS = range(20_000, 32_000)
 _given: set[int] = set()
 
 
+def _ports() -> range:
+    # A server binds its port a moment after it was found free: workers that run side by side have ports of their own.
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    return PORTS[int(worker[2:]) :: int(os.environ["PYTEST_XDIST_WORKER_COUNT"])] if worker else PORTS
+
+
 def free_port() -> int:
-    """A port of the loopback on which nobody listens; none is given twice by one process."""
+    """A port of the loopback on which nobody listens; none is given twice by one process, or to two of its workers."""
+    ports = _ports()
     for _ in range(200):
-        port = random.choice(PORTS)
+        port = random.choice(ports)
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
