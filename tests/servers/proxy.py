@@ -45,7 +45,7 @@ class Proxy:
 
     def hole(self) -> None:
         """Nothing gets through either way; nobody is told."""
-        self._loop.call_soon_threadsafe(self._flowing.clear)
+        self._call(self._dam())
 
     def heal(self) -> None:
         """Everything gets through again, what was held first, and new connections are taken."""
@@ -85,7 +85,10 @@ class Proxy:
         self.close()
 
     def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
+
+    async def _dam(self) -> None:
+        self._flowing.clear()
 
     async def _listen(self) -> None:
         if self._server is None:
