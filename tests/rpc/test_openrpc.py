@@ -9,7 +9,6 @@ from typing import Any
 import jsonschema
 import pytest
 from django.contrib.auth.models import User
-from django.http import HttpResponse
 from django.test import AsyncClient, AsyncRequestFactory, override_settings
 from referencing import Registry
 from referencing.jsonschema import DRAFT7
@@ -158,7 +157,7 @@ def test_curl_examples_survive_a_quote() -> None:
     assert "it'\\''s" in openrpc._curl("http://x/", {"title": "it's"})
 
 
-async def page_for(user: User | None) -> tuple[HttpResponse, list[str]]:
+async def page_for(user: User | None) -> tuple[Any, list[str]]:
     """The page as somebody sees it, and its scripts."""
     client = AsyncClient()
     if user is not None:
