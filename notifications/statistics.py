@@ -134,9 +134,11 @@ def chunk_after(announcement: Announcement, people: QuerySet[Any], last: Any, si
 
 def with_names(people: Sequence[Any]) -> Sequence[tuple[str, str]]:
     """Uid and name of each of these, the name empty where no user has that uid."""
-    names = users.names(person.as_uid for person in people if isinstance(person, Recipient))
+    names = users.names(person.uid for person in people if isinstance(person, Recipient))
     return [
-        (person.as_uid, names.get(person.as_uid, "") if isinstance(person, Recipient) else person.get_username())
+        (person.uid, names.get(person.uid, ""))
+        if isinstance(person, Recipient)
+        else (person.as_uid, person.get_username())
         for person in people
     ]
 
