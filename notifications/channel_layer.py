@@ -236,7 +236,7 @@ class Membership:
             self._wake.clear()
             try:
                 while self._dirty and self._channel is not None:
-                    await self._settle(list(islice(self._dirty, JOINS_AT_ONCE)))
+                    await self._settle(list(islice(self._dirty, JOINS_AT_ONCE)), self._channel)
             except Exception as error:
                 logger.warning("channel layer: joining failed, the tail delivers (%s)", _brief(error))
                 self._fail()
@@ -267,18 +267,18 @@ class Membership:
         self._dirty.setdefault("", None)
         self._wake.set()
 
-    async def _settle(self, uids: Sequence[str]) -> None:
+    async def _settle(self, uids: Sequence[str], channel: str) -> None:
         # The empty uid, which nobody can have, stands for everyone.
         want = {uid: uid == "" or self._wanted(uid) for uid in uids}
         joining = [uid for uid, wanted in want.items() if wanted and uid not in self._joined]
         leaving = [uid for uid, wanted in want.items() if not wanted and uid in self._joined]
         async with asyncio.timeout(conf().channel_layer_timeout):
             if joining:
-                await join(self._layer, [group_of(uid or None) for uid in joining], self._channel)
+                await join(self._layer, [group_of(uid or None) for uid in joining], channel)
                 self._joined.update(joining)
             for uid in leaving:
                 self._joined.discard(uid)
-                await self._layer.group_discard(group_of(uid or None), self._channel)
+                await self._layer.group_discard(group_of(uid or None), channel)
         self._away = False
         for uid, wanted in want.items():
             if wanted == (uid == "" or self._wanted(uid)):
