@@ -275,6 +275,9 @@ class Membership:
         async with asyncio.timeout(conf().channel_layer_timeout):
             if joining:
                 await join(self._layer, [group_of(uid or None) for uid in joining], channel)
+                if channel != self._channel:
+                    # It was lost meanwhile: what was joined by it is joined no more.
+                    return
                 self._joined.update(joining)
             for uid in leaving:
                 self._joined.discard(uid)
