@@ -93,6 +93,19 @@ def hide(page: Page, *, hidden: bool) -> None:
     )
 
 
+def doze(session: CDPSession) -> None:
+    """Frozen for a moment."""
+    freeze(session, frozen=True)
+    freeze(session, frozen=False)
+
+
+def fall_into_a_hole(page: Page, site: Site) -> None:
+    """Nothing gets through while the page asks for a sign of life."""
+    site.link.hole()
+    page.evaluate("() => dispatchEvent(new Event('focus'))")
+    site.link.heal()
+
+
 def away_and_back(page: Page) -> None:
     """To a page without sockets, and back."""
     page.goto("/rpc/docs/")
@@ -160,7 +173,7 @@ def test_whatever_happens_to_a_page(sleeper: Person, site: Site, seed: int) -> N
         "half closed": site.link.half_close,
         "hidden": lambda: hide(page, hidden=True),
         "shown": lambda: hide(page, hidden=False),
-        "frozen": lambda: (freeze(session, frozen=True), freeze(session, frozen=False)),
+        "frozen": lambda: doze(session),
         "woken": lambda: page.evaluate(
             "() => { dispatchEvent(new Event('focus')); dispatchEvent(new Event('online')); }"
         ),
@@ -168,7 +181,7 @@ def test_whatever_happens_to_a_page(sleeper: Person, site: Site, seed: int) -> N
         "online": lambda: sleeper.context.set_offline(False),
         "refused": site.link.refuse,
         "healed": site.link.heal,
-        "hole": lambda: (site.link.hole(), page.evaluate("() => dispatchEvent(new Event('focus'))"), site.link.heal()),
+        "hole": lambda: fall_into_a_hole(page, site),
         "cached": lambda: None,
     }
     sent: list[str] = []
