@@ -50,7 +50,7 @@ def test_any_text_is_read_or_refused(text: str | bytes) -> None:
 @given(st.text('[]{}",:\\0truefalsn.eE-+ \n', max_size=60))
 def test_texts_close_to_json_are_read_or_refused(text: str) -> None:
     """As above, with texts of JSON's own characters."""
-    test_any_text_is_read_or_refused.hypothesis.inner_test(text)  # type: ignore[attr-defined]
+    test_any_text_is_read_or_refused.hypothesis.inner_test(text)
 
 
 @pytest.mark.security("S10")
