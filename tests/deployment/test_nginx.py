@@ -174,6 +174,16 @@ async def test_another_node_is_a_line_and_a_signal(
             await socket.wait_item(item_id)
 
 
+async def test_browsers_load_the_client_compressed(proxy: Nginx) -> None:
+    """The one file of the browser client comes in under 20 KB; a page does not come compressed."""
+    async with httpx.AsyncClient(base_url=proxy.url, headers={"Accept-Encoding": "gzip"}) as http:
+        async with http.stream("GET", "/static/notifications/notifications.min.js") as answer:
+            assert answer.status_code == 200
+            assert answer.headers["Content-Encoding"] == "gzip"
+            assert len(b"".join([part async for part in answer.aiter_raw()])) < 20_000
+        assert "Content-Encoding" not in (await http.get("/accounts/login/")).headers
+
+
 async def test_one_id_leads_from_an_answer_to_both_logs(three_nodes: Deployment, proxy: Nginx) -> None:
     """A request has the id that nginx gave it, whatever the client sends: it is in the answer and in nginx's line."""
     async with httpx.AsyncClient(base_url=proxy.url) as http:
