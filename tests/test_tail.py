@@ -403,7 +403,7 @@ def _on_postgresql_here(on_postgresql: None) -> None:
 
 
 async def test_a_look_costs_the_same_whatever_lies_in_the_tables(hub: Hub, looking: Tail) -> None:
-    """Six queries by indexes; history and uids that are not here cost nothing more."""
+    """Five queries by indexes; history and uids that are not here cost nothing more."""
     await Peer(hub, "7").open()
     now = clock.now()
 

@@ -30,7 +30,7 @@ from tests.servers.proxy import Proxy
 from tests.servers.redis import Redis
 from tests.servers.sockets import mint
 
-# A drain within the patience of a short run; a tail window that long commits and long pauses do not outlive.
+# A drain within the patience of a short run, and no limit to what its services call.
 SETTINGS = '{"DRAIN_SECONDS": 3, "RPC_CALLS_PER_MINUTE": 100000}'
 
 
