@@ -178,6 +178,12 @@ def _newcomers(announcement: Announcement) -> Iterator[list[str]]:
 
 def _join(announcement: Announcement, uids: Sequence[str]) -> None:
     with transaction.atomic():
+        # As it is now, and held so: withdrawn meanwhile, it would come back into the index of those who join.
+        standing = Announcement.objects.filter(pk=announcement.pk, withdrawn_at__isnull=True, ends_at__gt=clock.now())
+        locked = standing.select_for_update().first()
+        if locked is None:
+            return
+        announcement = locked
         joined_at = database_now()
         rows = [Recipient(announcement=announcement, uid=uid, joined_at=joined_at) for uid in uids]
         Recipient.objects.bulk_create(rows, ignore_conflicts=True)

@@ -211,11 +211,14 @@ class Tail:
                 op = Op.RETRACTED
             else:
                 continue
-            if not self._hub.knows(item.id, op):
-                narrow = announcement.audience != Announcement.EVERYONE
+            narrow = announcement.audience != Announcement.EVERYONE
+            # One that has been live for longer was changed because somebody came into its audience, or its end was
+            # moved: those who were in it have had it.
+            begun_lately = announcement.live_at is not None and announcement.live_at > since
+            if not self._hub.knows(item.id, op) and (op == Op.RETRACTED or begun_lately):
                 head = encode(item) if op == Op.CREATED else ""
                 events.append(Event(op, None, (item.id,), head=head, narrow=narrow))
-            elif op == Op.CREATED and announcement.audience != Announcement.EVERYONE:
+            elif op == Op.CREATED and narrow:
                 events += self._joined(announcement, encode(item), since)
         return events
 

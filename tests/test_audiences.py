@@ -328,6 +328,38 @@ async def test_late_joiners_get_it(hub: Hub, looking: Tail, told: list[Event]) -
     assert await _do(lambda: (announcement.recipients.count(), spared.recipients.count())) == (3, 1)
 
 
+async def test_who_has_had_it_for_long_is_not_told_again(hub: Hub, looking: Tail, told: list[Event]) -> None:
+    """Somebody joins when every node has long forgotten the push: only they are told."""
+    (old,) = await _do(_users, 1)
+    there = (await Peer(hub, str(old.pk)).open()).age(60)
+    announcement = await _do(_published, VIPS)
+    await _look(looking)
+    await _quiet(looking)
+    assert there.titles == ["For some"]
+    began = Announcement.objects.filter(pk=announcement.pk)
+    await _do(lambda: began.update(live_at=clock.now() - timedelta(minutes=10)))
+    hub._seen.clear()
+    (new,) = await _do(_users, 1)
+    comes = (await Peer(hub, str(new.pk)).open()).age(60)
+    await _do(_due)
+    await _do(grow, timedelta(minutes=1))
+    for _ in range(2):
+        await _look(looking)
+        await _quiet(looking)
+    assert (there.titles, comes.titles) == (["For some"], ["For some"])
+
+
+async def test_nobody_joins_what_was_withdrawn_meanwhile(told: list[Event]) -> None:
+    """Withdrawn after a node had begun to look for late joiners: they are not enrolled, nor told."""
+    announcement = await _do(_published, VIPS)
+    await _do(_users, 1)
+    told.clear()
+    await _do(lambda: Announcement.objects.filter(pk=announcement.pk).update(withdrawn_at=clock.now()))
+    await _do(audiences._join, announcement, ["1"])
+    assert told == []
+    assert not await _do(lambda: announcement.recipients.filter(uid="1").exists())
+
+
 def test_late_joiners_before_the_start_are_not_told_before_it(told: list[Event]) -> None:
     """They come into the audience, and the start does the rest."""
     scheduled = _published(VIPS, starts_at=clock.now() + timedelta(hours=1))
