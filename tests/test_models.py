@@ -162,7 +162,7 @@ def test_an_announcement_ends_after_its_start() -> None:
 @pytest.mark.parametrize(
     ("columns", "index"),
     [
-        ({"uid": "7", "read_at": None, "retracted_at": None}, "notif_unread"),
+        ({"uid": "7", "read_at": None, "retracted_at": None}, "notif_unread_ids"),
         ({"uid": "7", "id__lt": clock.new_id()}, "notif_inbox"),
         ({"changed_at__gte": clock.now()}, "notif_changed"),
         ({"ref": "r", "uid": "7"}, "notif_ref"),

@@ -28,7 +28,7 @@ def test_nothing_that_is_asked_grows_with_history() -> None:
         if "very many" not in question:
             assert after["rows"] <= before["rows"] + 10, question
     count = much["count of very many unread"]
-    assert count["scans"]["Index Only Scan"] == ["notif_unread"]
+    assert count["scans"]["Index Only Scan"] == ["notif_unread_ids"]
     assert count["pages"] < MUCH.many / 10
     # A hundred rows, each found by its id.
     assert much["unread of a socket whose user has very many"]["pages"] < MUCH.many / 2
