@@ -174,6 +174,14 @@ async def test_another_node_is_a_line_and_a_signal(
             await socket.wait_item(item_id)
 
 
+async def test_staff_may_send_more_than_services(proxy: Nginx) -> None:
+    """A list of uids passes to the node, which asks who it is; a body as large is too much for any other door."""
+    async with httpx.AsyncClient(base_url=proxy.url) as http:
+        large = b"x" * 2_000_000
+        assert (await http.post("/admin/notifications/announcement/", content=large)).status_code in (302, 403)
+        assert (await http.post("/rpc/", content=large)).status_code == 413
+
+
 async def test_browsers_load_the_client_compressed(proxy: Nginx) -> None:
     """The one file of the browser client comes in under 20 KB; a page does not come compressed."""
     async with httpx.AsyncClient(base_url=proxy.url, headers={"Accept-Encoding": "gzip"}) as http:
