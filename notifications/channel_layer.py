@@ -282,6 +282,8 @@ class Membership:
             for uid in leaving:
                 self._joined.discard(uid)
                 await self._layer.group_discard(group_of(uid or None), channel)
+        if channel != self._channel:
+            return
         self._away = False
         for uid, wanted in want.items():
             if wanted == (uid == "" or self._wanted(uid)):

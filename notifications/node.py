@@ -74,8 +74,12 @@ class Node:
         """End the tasks. Connections are left to the server."""
         publisher.serve_on(None)
         presence.serve(None)
-        for task in self._tasks:
-            task.cancel()
+        rest = set(self._tasks)
+        while rest:
+            for task in rest:
+                task.cancel()
+            # Once is not enough: until Python 3.12 `wait_for`, by which redis-py sends, may swallow it (gh-86296).
+            _, rest = await asyncio.wait(rest, timeout=1)
         await asyncio.gather(*self._tasks, return_exceptions=True)
         # Nobody has to wait for the last news of a node: what cannot be told now ends by itself.
         with suppress(Exception):

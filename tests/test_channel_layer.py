@@ -452,7 +452,8 @@ async def test_uids_that_come_together_join_in_one_command(settings: Any, hosts:
         await aeventually(lambda: set(here.got) == set(events))
         for uid in uids:
             here.go(uid)
-        await aeventually(lambda: len(hosts[0].ask("PUBSUB", "CHANNELS")) == 2)
+        await aeventually(lambda: not here.membership._dirty)
+        assert len(hosts[0].ask("PUBSUB", "CHANNELS")) == 2
 
 
 @pytest.mark.server
