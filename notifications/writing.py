@@ -20,7 +20,8 @@ def transactions() -> frozenset[str]:
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT DISTINCT virtualtransaction FROM pg_locks
-            WHERE mode = 'RowExclusiveLock' AND granted AND relation = ANY(%s::regclass[])""",
+            WHERE mode = 'RowExclusiveLock' AND granted AND relation = ANY(%s::regclass[])
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())""",
             [[table._meta.db_table for table in WATCHED]],
         )
         return frozenset(name for (name,) in cursor.fetchall())
