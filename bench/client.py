@@ -22,7 +22,7 @@ PONG = b"\x81\x8f\x00\x00\x00\x00" + b'{"type":"pong"}'
 PING = b"\x89\x80\x00\x00\x00\x00"
 # Handshakes under way at once in one process: enough to keep the server busy, few enough to fit its backlog.
 OPENING_AT_ONCE = 256
-OPEN_SECONDS = 120.0
+OPEN_SECONDS = 30.0
 OPEN_TRIES = 5
 NOTIFICATION = b'{"type":"notification","id":"'
 ID_LENGTH = 36
