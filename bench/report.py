@@ -9,6 +9,7 @@ import platform
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -125,6 +126,7 @@ def write(folder: Path, rows: Sequence[Row], details: Iterable[Any], *, seconds:
     said = {
         "machine": machine(),
         "seconds": round(seconds),
+        "options": sys.argv[1:],
         "rows": [asdict(row) for row in rows],
         "details": [asdict(d) for d in details],
     }
@@ -205,9 +207,10 @@ def _section(command: str, said: Mapping[str, Any]) -> str:
     rows = [Row(**row) for row in said["rows"]]
     where = said["machine"]
     versions = {"Python": where["python"], **where["servers"], **where["packages"]}
+    options = [f"BENCH={option}" for option in said.get("options", ()) if option == "--quick"]
     took = f", in {said['seconds'] / 60:.0f} minutes" if said["seconds"] else ""
     parts = [
-        f"`make {command}`, {where['date']}{took}: {where['cores']} cores ({where['processor']}),"
+        f"`make {' '.join([command, *options])}`, {where['date']}{took}: {where['cores']} cores ({where['processor']}),"
         f" {where['memory_gib']:.0f} GiB, Linux {where['kernel']}."
         f" {', '.join(f'{name} {number}' for name, number in versions.items())}.",
         table(rows),
