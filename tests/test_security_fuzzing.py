@@ -128,14 +128,14 @@ frames: st.SearchStrategy[dict[str, Any]] = st.builds(
 @pytest.mark.security("S20")
 @pytest.mark.usefixtures("bystander")
 @FUZZED
-@given(data=st.data())
-def test_frames(target: Target, data: st.DataObject) -> None:
+@given(sent=st.lists(frames, min_size=1, max_size=4), loose=st.binary(max_size=40))
+def test_frames(target: Target, sent: list[dict[str, Any]], loose: bytes) -> None:
     """Frames of any opcode, bits, length and content, then loose bytes: a close that says why, or an answer."""
     with Raw(target.node, target.token("fuzz")) as raw:
         with suppress(OSError):
-            for frame in data.draw(st.lists(frames, min_size=1, max_size=4)):
+            for frame in sent:
                 raw.send(**frame)
-            raw.socket.sendall(data.draw(st.binary(max_size=40)))
+            raw.socket.sendall(loose)
             raw.socket.shutdown(socket.SHUT_WR)
         assert raw.end() in CLOSES
 
