@@ -79,7 +79,7 @@ def announce(
         )
         announcement.save(force_insert=True)
         if publish:
-            publish_announcement(announcement.id, by=source)
+            publish_announcement(announcement.id, by=source, as_made=True)
         return str(announcement.id)
 
     call = {
@@ -95,10 +95,12 @@ def announce(
     return Accepted(UUID(announcement_id), duplicate)
 
 
-def publish_announcement(announcement_id: UUID, *, by: str = "") -> bool:
+def publish_announcement(announcement_id: UUID, *, by: str = "", as_made: bool = False) -> bool:
     """Publish a draft: at its start it is in the inboxes of its audience, who is looked up now.
 
-    False if it already was published or withdrawn. Raises `NotFound`, or `InvalidContent` where its end has passed.
+    With `as_made` the id that its maker was given is the one that users see, however long the making took; else that is
+    a new one, of the moment it goes live. False if it already was published or withdrawn. Raises `NotFound`, or
+    `InvalidContent` where its end has passed.
     """
     with available(), transaction.atomic():
         announcement = Announcement.objects.select_for_update().filter(pk=announcement_id).first()
@@ -110,10 +112,8 @@ def publish_announcement(announcement_id: UUID, *, by: str = "") -> bool:
         live_at = max(announcement.starts_at or now, now)
         if problem := _end_problem(live_at, announcement.ends_at):
             raise InvalidContent([problem])
-        made_for_now = abs(clock.moment_of(announcement.id) - live_at) < timedelta(seconds=1)
         changed = {
-            # Published as it was made, the id that its maker was given is the one users see.
-            "item_id": announcement.id if made_for_now else clock.new_id(live_at),
+            "item_id": announcement.id if as_made else clock.new_id(live_at),
             "live_at": live_at,
             "published_at": now,
             "published_by": by,

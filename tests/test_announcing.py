@@ -10,6 +10,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from django.db import transaction
+from django.db.models.signals import post_save
 
 from notifications import clock
 from notifications.announcing import (
@@ -72,6 +73,24 @@ async def test_an_announcement_is_live_at_once(heard: Heard) -> None:
     assert row.live_at is not None
     assert abs(row.ends_at - row.live_at - timedelta(days=7)) < timedelta(minutes=1)
     assert (row.source, row.published_by, row.late_join) == ("ops", "ops", True)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_however_long_the_making_takes_the_id_is_the_one_that_was_given(heard: Heard) -> None:
+    """Three seconds pass between its row and its publication, as with a database that is held up."""
+
+    def later(**_: Any) -> None:
+        clock.follow(clock.now() + timedelta(seconds=3))
+
+    post_save.connect(later, sender=Announcement)
+    try:
+        made = await aannounce("Slowly")
+    finally:
+        post_save.disconnect(later, sender=Announcement)
+        clock.follow(datetime.now(UTC))
+    row = await Announcement.objects.aget()
+    assert row.item_id == made.id
+    assert (await heard.next()).ids == (made.id,)
 
 
 @pytest.mark.django_db(transaction=True)
