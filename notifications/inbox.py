@@ -1,18 +1,18 @@
 """The inbox: what one uid can see, and what of it is read. Everything here asks the database, the truth."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, QuerySet
 from django.db.models.functions import Now
 
-from notifications import clock, metrics, replay, signals, unread_index, users
+from notifications import clock, metrics, replay, signals, unread_index
 from notifications.channel_layer import publisher
-from notifications.models import Announcement, Notification, Receipt, Recipient
+from notifications.models import Announcement, Notification, Receipt
 from notifications.protocol.events import IDS_MAX, Event, Op
 from notifications.protocol.items import Item
 
@@ -60,7 +60,7 @@ def page(
     now = clock.now()
     notifications = Notification.objects.filter(uid=uid)
     notifications = notifications.unread(now) if unread else notifications.visible(now)
-    announcements = _visible_announcements(uid, now)
+    announcements = Announcement.objects.live(now)
     if kind is not None:
         notifications = notifications.filter(kind=kind)
         announcements = announcements.filter(kind=kind)
@@ -72,7 +72,7 @@ def page(
         announcements = announcements.filter(item_id__gt=after)
     rows = list(notifications.order_by("-id" if after is None else "id")[: limit + 1])
     items = [row.item() for row in rows]
-    candidates = list(announcements)
+    candidates = _reaching(uid, announcements)
     read_at = dict(Receipt.objects.filter(uid=uid, announcement__in=candidates).values_list("announcement", "read_at"))
     items += [a.item(read_at.get(a.id)) for a in candidates if not (unread and a.id in read_at)]
     items.sort(key=lambda item: item.id, reverse=after is None)
@@ -99,8 +99,8 @@ def kinds(uid: str) -> list[str]:
     """The kinds of items in the inbox of `uid`, in alphabetical order."""
     now = clock.now()
     found = Notification.objects.visible(now).filter(uid=uid).order_by().values_list("kind").distinct()
-    general = _visible_announcements(uid, now).order_by().values_list("kind").distinct()
-    return sorted({kind for (kind,) in [*found, *general]})
+    general = _reaching(uid, Announcement.objects.live(now))
+    return sorted({kind for (kind,) in found} | {announcement.kind for announcement in general})
 
 
 def get(uid: str, item_id: UUID) -> Item | None:
@@ -110,9 +110,10 @@ def get(uid: str, item_id: UUID) -> Item | None:
     if row is not None:
         _fetched([row], now)
         return row.item()
-    announcement = _visible_announcements(uid, now).filter(item_id=item_id).first()
-    if announcement is None:
+    found = _reaching(uid, Announcement.objects.live(now).filter(item_id=item_id))
+    if not found:
         return None
+    announcement = found[0]
     receipt = Receipt.objects.filter(uid=uid, announcement=announcement).first()
     return announcement.item(None if receipt is None else receipt.read_at)
 
@@ -134,7 +135,13 @@ def read(uid: str, ids: Iterable[UUID], *, via: str = "list", confirm: bool = Fa
     """
     wanted = list(dict.fromkeys(ids))
     notifications = Notification.objects.filter(uid=uid, id__in=wanted, retracted_at__isnull=True)
-    announcements = _visible_announcements(uid, clock.now()).filter(item_id__in=wanted)
+    live = Announcement.objects.live(clock.now())
+
+    def announcements(found: set[UUID]) -> list[Announcement]:
+        # Most reads are of notifications alone, and end here.
+        rest = [item_id for item_id in wanted if item_id not in found]
+        return _reaching(uid, live.filter(item_id__in=rest)) if rest else []
+
     return _mark(uid, notifications, announcements, via=via, confirm=confirm, origin=origin)
 
 
@@ -145,7 +152,11 @@ def read_until(uid: str, before: UUID, *, via: str = "list", origin: str = "") -
     """
     now = clock.now()
     notifications = Notification.objects.unread(now).filter(uid=uid, id__lte=before)
-    announcements = _visible_announcements(uid, now).filter(item_id__lte=before).exclude(receipts__uid=uid)
+    live = Announcement.objects.live(now).filter(item_id__lte=before)
+
+    def announcements(_: set[UUID]) -> list[Announcement]:
+        return replay.unread_of([uid], live)[uid]
+
     return _mark(uid, notifications, announcements, via=via, confirm=False, origin=origin)
 
 
@@ -157,13 +168,13 @@ def read_by_ref(uid: str, ref: str, *, via: str = "list", source: str | None = N
     notifications = Notification.objects.filter(uid=uid, ref=ref, retracted_at__isnull=True)
     if source is not None:
         notifications = notifications.filter(source=source)
-    return _mark(uid, notifications, Announcement.objects.none(), via=via, confirm=True, origin="")
+    return _mark(uid, notifications, lambda _: [], via=via, confirm=True, origin="")
 
 
 def _mark(
     uid: str,
     notifications: QuerySet[Notification],
-    announcements: QuerySet[Announcement],
+    announcements: Callable[[set[UUID]], list[Announcement]],
     *,
     via: str,
     confirm: bool,
@@ -171,23 +182,22 @@ def _mark(
 ) -> ReadResult:
     now = clock.now()
     with transaction.atomic():
-        done: list[UUID] = []
-        fresh: list[UUID] = []
         # In one order everywhere, so that two that read the same items at once cannot lock each other out.
-        for row in notifications.select_for_update().order_by("id").values("id", "read_at", "confirm"):
-            if row["read_at"] is not None:
-                done.append(row["id"])
-            elif confirm or not row["confirm"]:
-                done.append(row["id"])
-                fresh.append(row["id"])
+        rows = list(notifications.select_for_update().order_by("id").values_list("id", "read_at", "confirm"))
+        fresh = [item_id for item_id, read_at, asked in rows if read_at is None and (confirm or not asked)]
+        done = [item_id for item_id, read_at, _ in rows if read_at is not None] + fresh
         changed: dict[str, Any] = {"read_at": now, "read_via": via, "changed_at": Now()}
-        for chunk in _chunks(fresh):
-            # Only the unread: of two tabs that read at once, one writes. Retraction in between wins.
-            open_rows = Notification.objects.filter(id__in=chunk, read_at__isnull=True, retracted_at__isnull=True)
-            open_rows.filter(confirm=True).update(**changed, confirmed_at=now)
-            open_rows.filter(confirm=False).update(**changed)
+        asked_for = {item_id for item_id, _, asked in rows if asked}
+        for extra, ids in (
+            ({}, [item_id for item_id in fresh if item_id not in asked_for]),
+            ({"confirmed_at": now}, [item_id for item_id in fresh if item_id in asked_for]),
+        ):
+            for chunk in _chunks(ids):
+                # Only the unread: of two tabs that read at once, one writes. Retraction in between wins.
+                unread_rows = Notification.objects.filter(id__in=chunk, read_at__isnull=True, retracted_at__isnull=True)
+                unread_rows.update(**changed, **extra)
         receipts = []
-        for announcement in announcements.order_by("item_id"):
+        for announcement in sorted(announcements({row[0] for row in rows}), key=lambda a: str(a.item_id)):
             if announcement.item_id is None or (announcement.confirm and not confirm):
                 continue
             done.append(announcement.item_id)
@@ -231,12 +241,8 @@ def _chunks(ids: list[UUID]) -> Iterable[list[UUID]]:
     return (ids[start : start + 500] for start in range(0, len(ids), 500))
 
 
-def _visible_announcements(uid: str, now: datetime) -> QuerySet[Announcement]:
-    own = Exists(Recipient.objects.filter(announcement=OuterRef("pk"), uid=uid))
-    live = Announcement.objects.live(now).filter(Q(audience=Announcement.EVERYONE) | own)
-    timely = live.filter(audience=Announcement.EVERYONE, late_join=False)
-    if not timely.exists():
-        return live
-    since = users.joined([uid]).get(uid)
-    late = Q(audience=Announcement.EVERYONE, late_join=False, live_at__lt=since)
-    return live if since is None else live.exclude(late)
+def _reaching(uid: str, announcements: QuerySet[Announcement]) -> list[Announcement]:
+    """Those of these live announcements that are for `uid`."""
+    found = list(announcements)
+    reaches = replay.reaching([uid], found)
+    return [announcement for announcement in found if reaches(uid, announcement)]

@@ -1,12 +1,12 @@
 """The replay: what is unread for a uid, as a socket is sent it on opening. From the index, else from the database."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Count, Min, Window
+from django.db.models import Count, Min, QuerySet, Window
 from django.db.models.functions import RowNumber
 
 from notifications import audiences, clock, unread_index, users
@@ -61,21 +61,32 @@ def snapshots(uids: Sequence[str]) -> dict[str, Snapshot]:
 
 def unread_announcements(uids: Sequence[str], now: datetime) -> dict[str, list[Announcement]]:
     """By uid, the announcements that are live `now` and that it has not read."""
-    live = list(Announcement.objects.live(now))
+    return unread_of(uids, Announcement.objects.live(now))
+
+
+def unread_of(uids: Sequence[str], announcements: QuerySet[Announcement]) -> dict[str, list[Announcement]]:
+    """By uid, those of these live announcements that are for it and that it has not read."""
+    live = list(announcements)
     if not live:
-        return {}
+        return {uid: [] for uid in uids}
     rows = Receipt.objects.filter(uid__in=uids, announcement__in=live).values_list("uid", "announcement_id")
     read = set(rows)
+    reaches = reaching(uids, live)
+    return {uid: [a for a in live if (uid, a.id) not in read and reaches(uid, a)] for uid in uids}
+
+
+def reaching(uids: Sequence[str], live: Sequence[Announcement]) -> Callable[[str, Announcement], bool]:
+    """Tells which of these live announcements are for which of `uids`; asks only what they give reason to ask."""
     narrow = {a.id for a in live if a.audience != Announcement.EVERYONE}
     reached = audiences.reached(uids, narrow)
     since = users.joined(uids) if any(not a.late_join and a.id not in narrow for a in live) else {}
 
-    def has(uid: str, a: Announcement) -> bool:
+    def reaches(uid: str, a: Announcement) -> bool:
         if a.id in narrow:
             return (uid, a.id) in reached
         return a.late_join or uid not in since or not a.live_at or a.live_at >= since[uid]
 
-    return {uid: [a for a in live if (uid, a.id) not in read and has(uid, a)] for uid in uids}
+    return reaches
 
 
 def _from_entry(entry: unread_index.Entry) -> Snapshot:

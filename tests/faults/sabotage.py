@@ -112,13 +112,15 @@ def join_after_read() -> None:
 def unscoped_read() -> None:
     """`read` takes any id, whoever's it is."""
     from notifications import clock, inbox
-    from notifications.models import Notification
+    from notifications.models import Announcement, Notification
 
     def read(uid: str, ids: Any, *, via: str = "list", confirm: bool = False, origin: str = "") -> inbox.ReadResult:
         wanted: list[UUID] = list(ids)
         notifications = Notification.objects.filter(id__in=wanted)
-        announcements = inbox._visible_announcements(uid, clock.now()).filter(item_id__in=wanted)
-        return inbox._mark(uid, notifications, announcements, via=via, confirm=confirm, origin=origin)
+        general = Announcement.objects.live(clock.now()).filter(item_id__in=wanted)
+        return inbox._mark(
+            uid, notifications, lambda _: inbox._reaching(uid, general), via=via, confirm=confirm, origin=origin
+        )
 
     inbox.read = read
 
