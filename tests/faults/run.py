@@ -232,7 +232,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20, help="how many runs")
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--seconds", type=float, default=300, help="how long the faults of each last")
-    parser.add_argument("--users", type=int, default=60)
+    parser.add_argument("--users", type=int, default=200)
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--rate", type=float, default=20, help="publications a second")
     parser.add_argument("--server", default="uvicorn", help="uvicorn, daphne, or both separated by a comma")

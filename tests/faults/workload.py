@@ -202,7 +202,7 @@ class Workload:
         until = time.monotonic() + (1e6 if steady else rng.expovariate(1 / self.life))
         looked_at = 0
         while not socket.closed and (self.stopping.is_set() or time.monotonic() < until):
-            await asyncio.sleep(rng.uniform(0.1, 0.8))
+            await asyncio.sleep(rng.uniform(0.2, 1.4))
             fresh = []
             for received in socket.received[looked_at:]:
                 frame = received.frame
@@ -213,10 +213,12 @@ class Workload:
             if self.stopping.is_set():
                 continue
             dice = rng.random()
-            if fresh and dice < 0.3:
-                await self._read(socket, link, rng.sample(fresh, rng.randint(1, min(5, len(fresh)))))
-            elif dice < 0.31 and self._seen[link.uid]:
-                await self._read(socket, link, [], before=max(self._seen[link.uid]))
+            if dice < 0.3:
+                if fresh:
+                    await self._read(socket, link, rng.sample(fresh, rng.randint(1, min(5, len(fresh)))))
+            elif dice < 0.31:
+                if self._seen[link.uid]:
+                    await self._read(socket, link, [], before=max(self._seen[link.uid]))
             elif dice < 0.35:
                 # Somebody else's, and one that was read before.
                 foreign = self._seen[rng.choice([u for u in self.uids if u != link.uid])]
