@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 from django.db.models import Max
 
-from notifications import audiences, clock, metrics, presence, replay, roll, unread_index
+from notifications import audiences, clock, key_usage, metrics, presence, replay, roll, unread_index
 from notifications.channel_layer import publisher
 from notifications.conf import conf
 from notifications.connection import Connection
@@ -84,7 +84,9 @@ class Node:
         # Nobody has to wait for the last news of a node: what cannot be told now ends by itself.
         with suppress(Exception):
             await asyncio.to_thread(self.hub.here.goodbye)
+        with suppress(Exception):
             await self.hub.delivered.flush()
+            await key_usage.flush()
             await in_thread(self._on_the_roll.leave)
 
     async def drain(self, seconds: float) -> None:

@@ -4,9 +4,10 @@ import hashlib
 import secrets
 import time
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from django.db.models import F, Q
+from django.db import transaction
+from django.db.models import F
 
 from notifications import clock
 from notifications.exceptions import InvalidContent, NotFound, ServiceKeyRefused
@@ -15,7 +16,6 @@ from notifications.protocol.jsontext import safe
 
 # A key that was revoked elsewhere must stop working within 5 s (security.md S14).
 CACHE_SECONDS = 4.0
-LAST_USED_EVERY = timedelta(minutes=1)
 PREFIX_LENGTH = 12
 
 _checked: dict[str, tuple[float, ServiceKey]] = {}
@@ -50,7 +50,6 @@ def verify(raw: str) -> ServiceKey:
     if key is None:
         prefix = prefix_of(raw)
         key = check(raw, look_up([prefix])[prefix])
-        note_use(key)
     return key
 
 
@@ -101,13 +100,6 @@ def check(raw: str, key: ServiceKey | None) -> ServiceKey:
     return key
 
 
-def note_use(key: ServiceKey) -> None:
-    """Store that the key is in use, once a minute."""
-    now = clock.now()
-    stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - LAST_USED_EVERY)
-    ServiceKey.objects.filter(stale, pk=key.pk).update(last_used_at=now)
-
-
 def revoke(prefix: str) -> ServiceKey:
     """Revoke the key with this prefix, on every node within 5 s; raises `NotFound`. Repeating is harmless."""
     ServiceKey.objects.filter(prefix=prefix, revoked_at__isnull=True).update(revoked_at=clock.now())
@@ -119,9 +111,11 @@ def revoke(prefix: str) -> ServiceKey:
 
 
 def add_calls(counts: Mapping[str, int]) -> None:
-    """Add to the numbers of calls that keys have made, by prefix."""
-    for prefix, calls in counts.items():
-        ServiceKey.objects.filter(prefix=prefix).update(calls=F("calls") + calls)
+    """Keys were used just now: add to the numbers of calls they have made, by prefix, with one commit."""
+    with transaction.atomic():
+        # In order: two nodes that each held a row the other waits for would stop both.
+        for prefix in sorted(counts):
+            ServiceKey.objects.filter(prefix=prefix).update(calls=F("calls") + counts[prefix], last_used_at=clock.now())
 
 
 def _hash(secret: str) -> str:

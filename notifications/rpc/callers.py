@@ -10,7 +10,7 @@ import time
 
 from django.http import HttpRequest
 
-from notifications import service_keys
+from notifications import key_usage, service_keys
 from notifications.database import in_thread
 from notifications.exceptions import ServiceKeyRefused
 from notifications.gather import GatherPerLoop
@@ -33,7 +33,8 @@ async def caller_of(request: HttpRequest) -> Caller:
     if key is None:
         prefix = service_keys.prefix_of(raw)
         key = service_keys.check(raw, await (_known if service_keys.exists(prefix) else _unknown)(prefix))
-        await in_thread(service_keys.note_use, key)
+    # Whatever the request turns out to hold, the key is in use.
+    key_usage.note(key.prefix, calls=0)
     return Caller(key.name, key.prefix, tuple(key.scopes))
 
 

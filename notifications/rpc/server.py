@@ -11,8 +11,8 @@ from modernrpc.jsonrpc.backends.json import PythonJsonSerializer
 from modernrpc.jsonrpc.handler import JsonRpcHandler, JsonRpcRequest, JsonRpcResult
 
 import notifications.rpc.methods  # noqa: F401  registers them
-from notifications import metrics
-from notifications.rpc import rate, usage
+from notifications import key_usage, metrics
+from notifications.rpc import rate
 from notifications.rpc.envelope import UNKNOWN_ID, Call, Refused, parse
 from notifications.rpc.errors import Code, RpcError
 from notifications.rpc.exchange import caller, exchange
@@ -67,7 +67,7 @@ class Handler(JsonRpcHandler):
     def _over_the_rate(self) -> RpcError | None:
         """Count the call for its key; the error if it is one too many."""
         prefix = caller().prefix
-        usage.note(prefix)
+        key_usage.note(prefix, calls=1)
         seconds = rate.take(prefix)
         if not seconds:
             return None

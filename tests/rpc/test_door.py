@@ -12,9 +12,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import override_settings
 
 import notifications.rpc.methods  # noqa: F401  registers them
-from notifications import bulk, clock, service_keys
+from notifications import bulk, clock, key_usage, node, service_keys
 from notifications.models import Notification, ServiceKey
-from notifications.rpc import usage
 from notifications.rpc.registry import METHODS
 from tests.rpc.caller import ALL, Caller, Failed, amake_caller
 
@@ -186,7 +185,7 @@ async def test_a_database_that_is_away_accepts_nothing(billing: Caller, monkeypa
 
 async def test_calls_are_counted_for_their_key(billing: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of a batch, refused ones too; stored together, and kept while the database is away."""
-    monkeypatch.setattr(usage, "STORE_SECONDS", 0.01)
+    monkeypatch.setattr(key_usage, "STORE_SECONDS", 0.01)
 
     async def stored() -> int:
         return (await ServiceKey.objects.aget(name="billing")).calls
@@ -207,11 +206,22 @@ async def test_calls_are_counted_for_their_key(billing: Caller, monkeypatch: pyt
     with monkeypatch.context() as patch:
         patch.setattr(service_keys, "add_calls", away)
         await billing.post(INFO)
-        assert usage._task is not None
-        await usage._task
+        assert key_usage._task is not None
+        await key_usage._task
     assert await stored() == 3
     await billing.post(INFO)
     await until(5)
+
+
+async def test_calls_are_stored_when_the_node_stops(billing: Caller) -> None:
+    """An ordinary stop loses none of what was counted; nor does it wait for the next time."""
+    await billing.post([INFO, INFO])
+    await billing.post(b"nonsense")
+    node.current()
+    await node.stop()
+    key = await ServiceKey.objects.aget(name="billing")
+    assert key.calls == 2
+    assert key.last_used_at is not None
 
 
 async def test_answers_are_not_kept_by_caches(billing: Caller) -> None:
