@@ -163,7 +163,7 @@ def test_a_revoked_key_is_refused_here_at_once_and_elsewhere_within_five_seconds
 
 @pytest.mark.security("S14")
 def test_calls_are_added_up() -> None:
-    """By prefix, on top of what other nodes have added; unknown prefixes do no harm. The last use is noted with them."""
+    """By prefix, on top of what other nodes have added; unknown prefixes do no harm. The last use goes with them."""
     row, _ = create("shop", ["notify"])
     for counts in ({row.prefix: 3}, {row.prefix: 4, "unknown": 1}, {}):
         service_keys.add_calls(counts)
