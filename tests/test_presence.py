@@ -60,6 +60,33 @@ async def test_nodes_see_each_others_sockets(shards: Redis) -> None:
 
 
 @pytest.mark.server
+async def test_a_user_on_two_nodes_is_one_user(shards: Redis, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many keys of all sorts the scan walks through; who has gone, or was on a dead node, is not counted."""
+    monkeypatch.setattr(presence, "SCANNED", 10)
+    shards.ask("MSET", *(text for n in range(100) for text in (f"notifications:other:{n}", "x")))
+    one, two, dead = Here(), Here(), Here()
+    for number in range(40):
+        one.note(str(number), 1)
+    for number in range(30, 50):
+        two.note(str(number), 2)
+    dead.note("99", 1)
+    for here in (one, two, dead):
+        await here.write()
+    shards.ask("DEL", f"notifications:node:{dead.node}")
+    assert presence.users() == 50
+    presence.serve(two)
+    two.note("49", 0)
+    two.note("100", 1)
+    await two.write()
+    assert presence.users() == 50
+    settings.NOTIFICATIONS = {**settings.NOTIFICATIONS, "REDIS_URLS": []}
+    assert presence.users() == 20
+    settings.NOTIFICATIONS = {**settings.NOTIFICATIONS, "REDIS_URLS": ["redis://127.0.0.1:1"]}
+    with pytest.raises(Unavailable):
+        presence.users()
+
+
+@pytest.mark.server
 async def test_what_a_dead_node_left_counts_for_nothing_and_is_taken_away(shards: Redis) -> None:
     """Its key has run out."""
     dead = Here()

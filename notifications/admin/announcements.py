@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 
 from notifications import audiences, clock, users
 from notifications.admin import compose, figures, life, recipients, wording
-from notifications.models import Announcement
+from notifications.models import Announcement, Recipient
 
 
 class StatusFilter(admin.SimpleListFilter):
@@ -103,6 +103,7 @@ class AnnouncementAdmin(admin.ModelAdmin):
         return [
             self._page("recipients", recipients.listing),
             self._page("publish", life.publish),
+            self._page("seen", life.seen),
             self._page("withdraw", life.withdraw),
             self._page("end", life.end),
             self._page("statistics", figures.statistics_page),
@@ -152,6 +153,7 @@ class AnnouncementAdmin(admin.ModelAdmin):
         context |= {"may": life.possible(request, announcement), "said": said}
         if announcement is not None:
             context |= {"state": announcement.status, "facts": life.facts(announcement)}
+            context["ask"] = life.seen_url(announcement)
         return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Announcement, form: ModelForm, change: bool) -> None:
@@ -167,6 +169,13 @@ class AnnouncementAdmin(admin.ModelAdmin):
             return
         written = {name: getattr(obj, name) for name in (*compose.WRITTEN, "edited_by")}
         Announcement.objects.filter(pk=obj.pk).update(**written, changed_at=Now())
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What goes with a draft: of its list how many, for nobody is helped by a page of a hundred thousand uids."""
+        counts = {self.opts.verbose_name_plural: len(objs)}
+        if recipients := Recipient.objects.filter(announcement__in=objs).count():
+            counts[Recipient._meta.verbose_name_plural] = recipients
+        return [str(draft) for draft in objs], counts, set(), []
 
     def delete_model(self, request: HttpRequest, obj: Announcement) -> None:
         """Delete a draft, unless it was published a moment ago."""

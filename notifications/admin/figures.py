@@ -1,5 +1,6 @@
 """What became of an announcement, for staff: figures, a chart, who is still waited for, and reminding them."""
 
+import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,6 +31,9 @@ WAITING_SHOWN = 100
 # Nobody is reminded of one announcement more often.
 REMIND_AGAIN = timedelta(hours=1)
 REMIND_BATCH = 1_000
+# A request sends for so long, and its answer asks for the next: 100,000 take a minute or more, and proxies give a
+# request up after 30 s or 60 s.
+REMIND_SECONDS = 10.0
 
 
 def statistics_page(site: "ModelAdmin[Announcement]", request: HttpRequest, object_id: UUID) -> HttpResponse:
@@ -66,31 +70,24 @@ def remind(site: "ModelAdmin[Announcement]", request: HttpRequest, object_id: UU
 
     A thousand at a time, each batch a transaction that holds the announcement and passes over whom it finds reminded
     within the hour: of two clicks, and of two members of staff, each person hears from one; and what was broken off is
-    taken up by doing it again.
+    taken up by doing it again. What one request has no time for is sent by the next, which its answer asks for.
     """
     announcement = _published(site, request, object_id)
+    sent = _sent_before(request)
+    if sent and announcement.status != Announcement.Status.LIVE:
+        return _reminded(site, request, announcement, sent)
     if not _may_remind(request, announcement):
         raise PermissionDenied
     waiting = _unreminded(announcement)
     if waiting is None:
         raise PermissionDenied
-    before = _reminded_at(announcement)
     if request.method == "POST":
-        reminded = 0
-        try:
-            for count in _send_reminders(announcement):
-                reminded += count
-        finally:
-            if reminded:
-                text = ngettext("Reminded %(count)d person.", "Reminded %(count)d people.", reminded)
-                site.log_change(request, announcement, text % {"count": reminded})
-        if reminded:
-            site.message_user(request, text % {"count": reminded}, messages.SUCCESS)
-        else:
-            site.message_user(
-                request, _("They have been reminded within the hour; nothing was sent again."), messages.WARNING
-            )
-        return HttpResponseRedirect(_statistics_url(announcement))
+        count = _remind_for_a_while(site, request, announcement)
+        left = waiting.count() if count else 0
+        if not left:
+            return _reminded(site, request, announcement, sent + count)
+        return _go_on(site, request, announcement, sent + count, left)
+    before = _reminded_at(announcement)
     count = waiting.count()
     question = ngettext(
         "%(count)d person is sent a notification that asks to look at this announcement.",
@@ -107,6 +104,60 @@ def remind(site: "ModelAdmin[Announcement]", request: HttpRequest, object_id: UU
         "back": _statistics_url(announcement),
     }
     return framed(site, request, "admin/notifications/confirm.html", announcement, context)
+
+
+def _sent_before(request: HttpRequest) -> int:
+    """How many earlier requests of the same round have reminded, as the page that goes on says."""
+    said = request.POST.get("sent", "")
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 10 else 0
+
+
+def _remind_for_a_while(site: "ModelAdmin[Announcement]", request: HttpRequest, announcement: Announcement) -> int:
+    """Remind until nobody is left or the time of a request is over; the log has how many, whatever happens."""
+    count, until = 0, time.monotonic() + REMIND_SECONDS
+    try:
+        for some in _send_reminders(announcement):
+            count += some
+            if time.monotonic() > until:
+                break
+    finally:
+        if count:
+            site.log_change(request, announcement, _reminded_text(count))
+    return count
+
+
+def _go_on(
+    site: "ModelAdmin[Announcement]", request: HttpRequest, announcement: Announcement, sent: int, left: int
+) -> HttpResponse:
+    """The page that goes on with those who are left: by itself, or by its button where there is no script."""
+    context = {
+        "title": _("Remind"),
+        "question": _("%(sent)d reminded, %(left)d left. Keep this page open: it goes on by itself.")
+        % {"sent": sent, "left": left},
+        "remark": _("What is broken off can be taken up again; nobody is reminded twice."),
+        "progress": {"done": sent, "all": sent + left},
+        "hidden": {"sent": sent},
+        "label": _("Go on"),
+        "back": _statistics_url(announcement),
+        "goes_on": True,
+    }
+    return framed(site, request, "admin/notifications/confirm.html", announcement, context)
+
+
+def _reminded(
+    site: "ModelAdmin[Announcement]", request: HttpRequest, announcement: Announcement, count: int
+) -> HttpResponse:
+    if count:
+        site.message_user(request, _reminded_text(count), messages.SUCCESS)
+    else:
+        site.message_user(
+            request, _("They have been reminded within the hour; nothing was sent again."), messages.WARNING
+        )
+    return HttpResponseRedirect(_statistics_url(announcement))
+
+
+def _reminded_text(count: int) -> str:
+    return ngettext("Reminded %(count)d person.", "Reminded %(count)d people.", count) % {"count": count}
 
 
 def readers_csv(site: "ModelAdmin[Announcement]", request: HttpRequest, object_id: UUID) -> StreamingHttpResponse:

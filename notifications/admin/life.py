@@ -1,5 +1,6 @@
 """The pages on which an announcement's life is decided: publish, withdraw, end earlier; and the test to oneself."""
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ from django.contrib.admin import ModelAdmin
 from django.contrib.admin.widgets import AdminSplitDateTime
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import QuerySet, Sum
+from django.db.models import Count, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -22,7 +23,7 @@ from notifications.admin import compose, wording
 from notifications.admin.frame import framed
 from notifications.announcing import end_announcement, publish_announcement, withdraw_announcement
 from notifications.conf import conf
-from notifications.exceptions import InvalidContent
+from notifications.exceptions import InvalidContent, Unavailable
 from notifications.models import Announcement
 from notifications.protocol.items import TITLE_MAX
 from notifications.publishing import notify
@@ -124,13 +125,14 @@ def publish(site: "ModelAdmin[Announcement]", request: HttpRequest, object_id: U
         "level": announcement.get_level_display(),
         "display": announcement.get_display_display(),
         "said": compose.said(announcement),
+        "ask": seen_url(announcement),
         "remarks": remarks,
         "blocked": blocked,
         "audience": compose.audience_name(announcement),
         "narrow": narrow,
         "listed": announcement.audience == Announcement.LISTED,
         "people": count,
-        "online": online_of(people) if narrow and people is not None else online(),
+        **(online_of(people) if narrow and people is not None else online()),
         "label": _publish_label(count),
         "starts": wording.moment(announcement.starts_at) if _later(announcement) else None,
         "ends": wording.moment(announcement.ends_at),
@@ -138,6 +140,15 @@ def publish(site: "ModelAdmin[Announcement]", request: HttpRequest, object_id: U
         "may_change": site.has_change_permission(request, announcement),
     }
     return framed(site, request, "admin/notifications/announcement/publish.html", announcement, context)
+
+
+def seen(site: "ModelAdmin[Announcement]", request: HttpRequest, object_id: UUID) -> HttpResponse:
+    """What a draft says now, as a fingerprint alone: for open pages to ask whether theirs is still the one."""
+    announcement = get_object_or_404(Announcement, pk=object_id)
+    if not site.has_view_permission(request, announcement):
+        raise PermissionDenied
+    draft = announcement.status == Announcement.Status.DRAFT
+    return HttpResponse(compose.fingerprint(announcement) if draft else "", content_type="text/plain")
 
 
 def withdraw(site: "ModelAdmin[Announcement]", request: HttpRequest, object_id: UUID) -> HttpResponse:
@@ -211,19 +222,31 @@ def end(site: "ModelAdmin[Announcement]", request: HttpRequest, object_id: UUID)
     return framed(site, request, "admin/notifications/announcement/end.html", announcement, context)
 
 
-def online() -> int | None:
-    """How many users have a socket open now, one with sockets on two nodes counting twice; None if no node says so."""
-    users: int | None = roll.present().aggregate(total=Sum("users"))["total"]
-    return users
+def online() -> dict[str, Any]:
+    """How many users have a socket open now: `online`, None if no node says so.
+
+    `online_most`: it is the most that there can be, for whoever has sockets on two nodes was counted on both. So it is
+    where there is no Redis to ask.
+    """
+    if conf().redis_urls:
+        with suppress(Unavailable):
+            return {"online": presence.users(), "online_most": False}
+    nodes = roll.present().aggregate(users=Sum("users"), count=Count("pk"))
+    return {"online": nodes["users"], "online_most": nodes["count"] > 1}
 
 
-def online_of(people: "QuerySet[Any]") -> int | None:
-    """How many of these have a socket open now; None where no node can say so of all nodes."""
+def online_of(people: "QuerySet[Any]") -> dict[str, Any]:
+    """How many of these have a socket open now, as `online`; None where no node can say so of all nodes."""
     if not conf().redis_urls and roll.present().count() != 1:
-        return None
+        return {"online": None}
     uids = people.order_by().values_list("as_uid", flat=True).iterator(ONLINE_CHUNK)
     known = (presence.known(some) for some in audiences.chunks(uids, ONLINE_CHUNK))
-    return sum(1 for counts in known for sockets in counts.values() if sockets)
+    return {"online": sum(1 for counts in known for sockets in counts.values() if sockets)}
+
+
+def seen_url(announcement: Announcement) -> str:
+    """Where an open page asks for `seen`."""
+    return reverse("admin:notifications_announcement_seen", args=[announcement.pk])
 
 
 def _to(announcement: Announcement) -> HttpResponse:

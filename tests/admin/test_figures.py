@@ -216,6 +216,40 @@ def test_what_was_broken_off_is_taken_up(publisher: StaffClient, monkeypatch: py
 
 
 @pytest.mark.django_db(transaction=True)
+def test_more_than_a_request_has_time_for(publisher: StaffClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each request sends for a while and asks for the next; the last one says how many it were in all."""
+    monkeypatch.setattr(figures, "REMIND_BATCH", 3)
+    monkeypatch.setattr(figures, "REMIND_SECONDS", 0)
+    people(6)
+    found = begun()
+    response = publisher.post(page(found, "remind"))
+    assert "3 reminded, 4 left." in words(response)
+    assert "data-goes-on" in response.content.decode()
+    response = publisher.post(page(found, "remind"), response.context["hidden"])
+    assert "6 reminded, 1 left." in words(response)
+    response = publisher.post(page(found, "remind"), response.context["hidden"], follow=True)
+    assert "Reminded 7 people." in words(response)
+    assert sorted(Notification.objects.values_list("uid", flat=True)) == sorted(str(u.pk) for u in User.objects.all())
+    said = [entry.get_change_message() for entry in LogEntry.objects.order_by("pk")]
+    assert said == ["Reminded 3 people.", "Reminded 3 people.", "Reminded 1 person."]
+
+
+@pytest.mark.parametrize("sent", ["", "-3", "x", "9" * 30])
+def test_a_forged_count_of_the_reminded(publisher: StaffClient, sent: str) -> None:
+    """Counts for nothing."""
+    found = begun()
+    assert "Reminded 1 person." in words(publisher.post(page(found, "remind"), {"sent": sent}, follow=True))
+
+
+def test_withdrawn_between_two_requests_of_reminding(publisher: StaffClient) -> None:
+    """The next request sends nothing and says how far it came, instead of an error."""
+    found = begun()
+    withdraw_announcement(found.pk)
+    assert "Reminded 3 people." in words(publisher.post(page(found, "remind"), {"sent": "3"}, follow=True))
+    assert not Notification.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
 def test_reminding_ends_with_the_announcement(publisher: StaffClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Withdrawn while reminders go out, no further batch is sent."""
     monkeypatch.setattr(figures, "REMIND_BATCH", 3)

@@ -5,18 +5,21 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
-from pytest_django import Settings
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from notifications import clock
 from notifications.admin import compose
 from notifications.announcing import publish_announcement
-from notifications.models import Announcement
+from notifications.models import Announcement, NodeReport
+from notifications.presence import Here
 from tests.admin.conftest import Staff, StaffClient, draft, live, words
 from tests.admin.test_compose import posted
+from tests.servers.redis import Redis
 
 
 def page(announcement: Announcement, name: str) -> str:
@@ -93,6 +96,33 @@ def test_publish_twice(publisher: StaffClient, chief: StaffClient) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+def test_two_who_save_at_once(composer: StaffClient, chief: StaffClient) -> None:
+    """Of two who save the same draft in the same moment one is stored, and the other keeps their words and is told."""
+    found = draft()
+    start = threading.Barrier(2)
+    answers: list[tuple[int, str]] = []
+
+    def save(client: StaffClient, title: str) -> None:
+        try:
+            start.wait(10)
+            response = client.post(page(found, "change"), posted(title=title, **seen(found)))
+            answers.append((response.status_code, response.content.decode()))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=save, args=each) for each in ((composer, "Ours"), (chief, "Theirs"))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    (stored, _page), (refused, said) = sorted(answers)[::-1]
+    assert (stored, refused) == (302, 200)
+    kept = {"Ours", "Theirs"} - {Announcement.objects.get().title}
+    assert f'value="{kept.pop()}"' in said
+    assert "Somebody else changed this draft" in said
+
+
+@pytest.mark.django_db(transaction=True)
 def test_two_staff_at_once(publisher: StaffClient, chief: StaffClient) -> None:
     """Of two who press the button in the same moment one publishes, and the other is told so."""
     found = draft()
@@ -144,6 +174,45 @@ def test_publishing_what_was_not_seen(publisher: StaffClient, composer: StaffCli
     assert Announcement.objects.get().status == "draft"
     publisher.post(page(found, "publish"), {"seen": response.context["seen"]})
     assert Announcement.objects.get().status == "live"
+
+
+@pytest.mark.security("S15")
+def test_an_open_page_asks_what_the_draft_says(
+    publisher: StaffClient, composer: StaffClient, staff: Staff, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    """A short look-up: another text after a change, none once published, not found once deleted."""
+    found = draft()
+    address = page(found, "seen")
+    for client in (publisher, composer):
+        assert f'data-ask="{address}"' in client.get(page(found, "change")).content.decode()
+    with django_assert_max_num_queries(5):
+        before = publisher.get(address).content.decode()
+    assert before == compose.fingerprint(found)
+    composer.post(page(found, "change"), posted(title="Other words", seen=before))
+    assert publisher.get(address).content.decode() not in (before, "")
+    publish_announcement(found.pk)
+    assert publisher.get(address).content.decode() == ""
+    assert staff("view_notification").get(address).status_code == 403
+    found.delete()
+    assert publisher.get(address).status_code == 404
+
+
+def test_online_of_everyone_on_two_nodes(publisher: StaffClient, redis_server: Redis, settings: Settings) -> None:
+    """A user on both is one user where Redis knows; where none does, the number is said to be the most."""
+    found = draft()
+    assert "online now" not in words(publisher.get(page(found, "publish")))
+    for name, count in (("one", 2), ("two", 3)):
+        NodeReport.objects.create(name=name, host="h", pid=1, users=count, started_at=clock.now())
+    assert "at most 5 online now" in words(publisher.get(page(found, "publish")))
+    settings.NOTIFICATIONS = {**settings.NOTIFICATIONS, "REDIS_URLS": ["redis://127.0.0.1:1"]}
+    assert "at most 5 online now" in words(publisher.get(page(found, "publish")))
+    settings.NOTIFICATIONS = {**settings.NOTIFICATIONS, "REDIS_URLS": [redis_server.url]}
+    for uids in ("12", "234"):
+        here = Here()
+        for uid in uids:
+            here.note(uid, 1)
+        async_to_sync(here.write)()
+    assert "· 4 online now" in words(publisher.get(page(found, "publish")))
 
 
 def test_publish_past_its_end(chief: StaffClient) -> None:

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
-from pytest_django import Settings
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from notifications import clock, users
 from notifications.admin import recipients
@@ -277,3 +277,18 @@ def test_how_many_of_an_audience_are_online(chief: StaffClient, settings: Settin
         NodeReport.objects.create(name=f"n{number}", host="h", pid=1, started_at=clock.now() - timedelta(hours=1))
         assert ("0 online now" in words(chief.get(page(found, "publish")))) == (number == 0)
     assert LogEntry.objects.count() == 0
+
+
+def test_deleted_with_its_list(composer: StaffClient, django_assert_max_num_queries: DjangoAssertNumQueries) -> None:
+    """The page that asks says how many uids go with the draft, and lists none; it all goes by a few statements."""
+    found = listed(*map(str, range(5_000, 8_000)))
+    address = f"/admin/notifications/announcement/{found.pk}/delete/"
+    with django_assert_max_num_queries(12):
+        response = composer.get(address)
+    text = words(response)
+    assert "Recipients: 3000" in text
+    assert "6000" not in text
+    with django_assert_max_num_queries(15):
+        composer.post(address, {"post": "yes"})
+    assert not Announcement.objects.exists()
+    assert not Recipient.objects.exists()

@@ -1,25 +1,23 @@
 /**
- * Tells whoever looks at a draft, in its form or on the page that publishes it, that somebody else has changed it: the
- * page asks for itself now and then, and compares what stands in `seen`. The server refuses the old one in any case.
+ * Tells whoever looks at a draft, in its form or on the page that publishes it, that somebody else has changed it: now
+ * and then the server is asked what the draft says, and `seen` compared with it. It refuses the old one in any case.
  */
 const EVERY_MS = 10000;
 
 const seen = () => document.querySelector("form [name=seen]");
 const note = document.querySelector(".outdated");
 
-function ask() {
-  // XMLHttpRequest, because it gives a parsed document: no string has to be made into one here.
-  const request = new XMLHttpRequest();
-  request.open("GET", location.href);
-  request.responseType = "document";
-  request.timeout = EVERY_MS;
-  request.onload = () => {
-    // Another page altogether (published, deleted) has none.
-    const now = request.response?.querySelector("form [name=seen]")?.value;
-    if (request.status < 500) note.hidden = now === seen().value;
-  };
-  request.onloadend = () => setTimeout(tick, EVERY_MS);
-  request.send();
+async function ask() {
+  try {
+    // A redirect leads to the sign-in: no word about the draft.
+    const answer = await fetch(note.dataset.ask, { redirect: "error", signal: AbortSignal.timeout(EVERY_MS) });
+    // Published, it says nothing; deleted, it is not found.
+    if (answer.ok) note.hidden = (await answer.text()) === seen().value;
+    else if (answer.status === 404) note.hidden = false;
+  } catch {
+    // The server does not answer: the next question may be.
+  }
+  setTimeout(tick, EVERY_MS);
 }
 
 /** A page that nobody sees asks for nothing, and asks as soon as it is seen. */
@@ -29,4 +27,4 @@ function tick() {
 }
 
 // A draft that is not stored yet is nobody else's.
-if (note && seen()?.value) setTimeout(tick, EVERY_MS);
+if (note?.dataset.ask && seen()?.value) setTimeout(tick, EVERY_MS);
