@@ -103,7 +103,7 @@ async def refuse(
 ) -> None:
     """Answer the handshake with an HTTP error: 403, or `status` where the server can say so.
 
-    503 is for what another node may grant: a proxy that is told to (`proxy_next_upstream http_503`) asks the next one.
+    503 is for what another node may grant: a proxy that is told to (docker/nginx) asks the next one.
     Closing before accepting is a 403 everywhere (ASGI WebSocket spec, "Close" and "WebSocket Denial Response").
     `reason` is one of a few words, to be counted by; `detail` is for the log.
     """
