@@ -77,6 +77,7 @@ lint: $(VENV)/.dev
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint docker/Dockerfile
 	@tests/with-sample-production $(PY) manage.py makemigrations --check --dry-run
 	@tests/with-sample-production $(PY) manage.py check --deploy --fail-level WARNING
 
