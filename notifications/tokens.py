@@ -1,20 +1,13 @@
 """Access tokens: who a bearer is. JWTs by simplejwt's backends, with the project's own `SIMPLE_JWT` settings."""
 
-import json
-import logging
-import time
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
-from asgiref.sync import sync_to_async
 from django.core.signals import setting_changed
 from django.dispatch import receiver
-from jwt import PyJWKClient, PyJWKClientError, PyJWKSet, PyJWTError
+from jwt import PyJWTError
 from rest_framework_simplejwt import settings as simplejwt
 from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import TokenBackendError
@@ -22,16 +15,10 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from notifications.conf import conf
 from notifications.exceptions import TokenRefused
+from notifications.key_sets import KeySet, kid_of
 from notifications.protocol.items import uid_problem
 
-logger = logging.getLogger(__name__)
-
 TOKEN_MAX_BYTES = 8 * 1024
-# A key server that does not answer holds up nobody for longer.
-JWKS_TIMEOUT = 5.0
-# Keys are fetched anew every five minutes, and when a token names an unknown one; but never more often than this,
-# whoever sends such tokens, and whether the key server answers or not.
-JWKS_COOLDOWN = 10.0
 # The last moment that a datetime can hold.
 LATEST = 253_402_300_799
 
@@ -47,8 +34,21 @@ class Claims:
 def verify(raw: str) -> Claims:
     """Check an access token: signature by one of the fixed algorithm and key pairs, `exp`, `nbf`, `aud`, `iss`, kind.
 
-    Raises `TokenRefused`. Touches no database. May block for the first fetch of a JWKS document: `averify` does not.
+    Raises `TokenRefused`. Touches no database. May block while a key set is fetched: `averify` does not.
     """
+    for keys in _key_sets():
+        keys.prepare(kid_of(raw[:TOKEN_MAX_BYTES]))
+    return _checked(raw)
+
+
+async def averify(raw: str) -> Claims:
+    """`verify` without blocking the event loop, whatever kind of key there is."""
+    for keys in _key_sets():
+        await keys.aprepare(kid_of(raw[:TOKEN_MAX_BYTES]))
+    return _checked(raw)
+
+
+def _checked(raw: str) -> Claims:
     if not raw or len(raw) > TOKEN_MAX_BYTES:
         raise TokenRefused("no token" if not raw else "token too long")
     reason = "no key"
@@ -63,13 +63,6 @@ def verify(raw: str) -> Claims:
         else:
             return _claims(payload)
     raise TokenRefused(reason)
-
-
-async def averify(raw: str) -> Claims:
-    """`verify` without blocking the event loop, whatever kind of key there is."""
-    if any(backend.jwks_client for backend in _backends()):
-        return await sync_to_async(verify, thread_sensitive=False)(raw)
-    return verify(raw)
 
 
 def issue(uid: str, lifetime: timedelta) -> str:
@@ -98,47 +91,12 @@ def _claims(payload: dict[str, Any]) -> Claims:
     return Claims(uid, float(expires_at))
 
 
-class KeySet(PyJWKClient):
-    """The keys at a JWKS address, or in a file (`file:///...`). While they cannot be had the last ones stay good."""
-
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self._file = Path(url2pathname(parts.path)) if parts.scheme == "file" else None
-        # PyJWT refuses file addresses, since a token could name one; but this one its operator has set.
-        super().__init__(
-            "http://localhost" if self._file else url, timeout=JWKS_TIMEOUT, cooldown_duration=JWKS_COOLDOWN
-        )
-        self.uri = url
-        self._last: Any = None
-        self._asked_at = float("-inf")
-
-    def fetch_data(self) -> Any:
-        """The key set; raises `PyJWKClientError` where there never was one."""
-        if time.monotonic() - self._asked_at >= JWKS_COOLDOWN:
-            self._asked_at = time.monotonic()
-            try:
-                self._last = super().fetch_data() if self._file is None else _read(self._file)
-            except (PyJWTError, ValueError, OSError) as error:
-                # Also an answer that is no JSON, or holds no key.
-                logger.warning("the keys at %s could not be fetched (%s)", self.uri, type(error).__name__)
-        if self._last is None:
-            raise PyJWKClientError("no keys")
-        return self._last
-
-
-def _read(file: Path) -> Any:
-    document = json.loads(file.read_bytes())
-    if not isinstance(document, dict):
-        raise PyJWKClientError("no JSON object")
-    # Raises where it holds no usable key: then those before stay good.
-    PyJWKSet.from_dict(document)
-    return document
-
-
 @lru_cache(maxsize=1)
 def _backends() -> tuple[TokenBackend, ...]:
     # Through the module: simplejwt puts a new object there when its settings change.
     settings = simplejwt.api_settings
+    # Several algorithms may share an address.
+    key_set = lru_cache(KeySet)
 
     def backend(algorithm: str, key: str, verifying_key: str, jwks_url: str | None) -> TokenBackend:
         made = TokenBackend(
@@ -150,7 +108,7 @@ def _backends() -> tuple[TokenBackend, ...]:
             leeway=settings.LEEWAY,
         )
         if jwks_url:
-            made.jwks_client = KeySet(jwks_url)
+            made.jwks_client = key_set(jwks_url)  # type: ignore[assignment]  # all that it is asked for
         return made
 
     own = backend(settings.ALGORITHM, settings.SIGNING_KEY, settings.VERIFYING_KEY, settings.JWK_URL)
@@ -158,7 +116,14 @@ def _backends() -> tuple[TokenBackend, ...]:
     return own, *extra
 
 
+@lru_cache(maxsize=1)
+def _key_sets() -> tuple[KeySet, ...]:
+    sets: list[Any] = [backend.jwks_client for backend in _backends() if backend.jwks_client is not None]
+    return tuple(dict.fromkeys(sets))
+
+
 @receiver(setting_changed)
 def _forget(*, setting: str, **_: object) -> None:
     if setting in ("NOTIFICATIONS", "SIMPLE_JWT"):
         _backends.cache_clear()
+        _key_sets.cache_clear()
