@@ -13,7 +13,8 @@ from django.views.decorators.http import require_safe
 from modernrpc import RpcServer
 
 from notifications.conf import conf
-from notifications.exceptions import NotificationsError
+from notifications.database import available
+from notifications.exceptions import NotificationsError, Unavailable
 from notifications.protocol import jsontext
 from notifications.rpc import openrpc
 from notifications.rpc.callers import caller_of
@@ -95,7 +96,12 @@ async def _is_staff(request: HttpRequest) -> bool:
     # A project may have no sessions; a service of its own has no users.
     if conf().standalone or not hasattr(request, "auser"):
         return False
-    user = await request.auser()
+    try:
+        with available():
+            user = await request.auser()
+    except Unavailable:
+        # The page itself needs no database, and is most wanted while something is wrong.
+        return False
     return user.is_active and bool(getattr(user, "is_staff", False))
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import jsonschema
 import pytest
 from django.contrib.auth.models import User
+from django.db import OperationalError
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import AsyncClient, AsyncRequestFactory, override_settings
 from referencing import Registry
 from referencing.jsonschema import DRAFT7
@@ -197,6 +199,24 @@ async def test_staff_alone_are_given_a_console() -> None:
         assert "script-src" not in response["Content-Security-Policy"]
     with override_settings(NOTIFICATIONS={"STANDALONE": True}):
         assert (await page_for(staff))[1] == []
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_the_page_is_there_while_the_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the console: who asks cannot be found out, and the page itself needs no database."""
+
+    def away(_: BaseDatabaseWrapper) -> None:
+        raise OperationalError("could not connect to server")
+
+    client = AsyncClient()
+    await client.aforce_login(await User.objects.acreate_user("desk", password="x", is_staff=True))
+    with monkeypatch.context() as patch:
+        patch.setattr(BaseDatabaseWrapper, "cursor", away)
+        response = await client.get("/rpc/docs/")
+    assert response.status_code == 200
+    assert "notifications.send" in response.content.decode()
+    assert 'id="console"' not in response.content.decode()
+    assert 'id="console"' in (await client.get("/rpc/docs/")).content.decode()
 
 
 async def test_projects_without_sessions_have_the_page_alone() -> None:
