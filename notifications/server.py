@@ -95,6 +95,8 @@ class NodeProtocol(WebSocketsSansIOProtocol):
     was made once for many. `notifications.held` says how many bytes the server may hold for a peer that does not read.
     Given as `ws=` class, uvicorn's documented way to replace the protocol.
 
+    A handshake whose request line or headers are too long is answered, and its socket closed.
+
     Who goes on writing after the close is read no more: three such peers, with a million small frames each, held up
     everybody else for ten seconds.
     """
@@ -115,6 +117,14 @@ class NodeProtocol(WebSocketsSansIOProtocol):
                 self.transport.pause_reading()
                 return
         super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_complete:
+            self._answer_refusal()
+
+    def _answer_refusal(self) -> None:
+        """Send 414 or 431, which websockets has made and uvicorn leaves lying, with the socket open for ever."""
+        self.handshake_complete = self.close_sent = True
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.transport.close()
 
     def handle_ping(self) -> None:
         """Answer a ping; cut who floods."""

@@ -194,6 +194,34 @@ async def test_a_handshake_that_never_ends_is_cut(
     node.stop()
 
 
+@pytest.mark.security("S11")
+@BOTH
+async def test_a_handshake_that_is_too_long_is_answered(
+    server: str, platform: Platform, start_node: Callable[..., Node]
+) -> None:
+    """Over 8 KiB a line or 128 headers uvicorn says so; Daphne reads them and refuses; both close the connection."""
+    node = start_node(platform, server)
+    long = 9_000 * "a"
+
+    def answer(query: str, headers: str) -> bytes:
+        with socket.create_connection((HOST, node.port), timeout=60) as client:
+            client.sendall(
+                f"GET /ws/notifications/{query} HTTP/1.1\r\nHost: {HOST}\r\nUpgrade: websocket\r\n"
+                "Connection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+                f"Sec-WebSocket-Version: 13\r\n{headers}\r\n".encode()
+            )
+            return b"".join(iter(lambda: client.recv(65_536), b""))
+
+    for query, headers, status in (
+        (f"?token={long}", "", b"414"),
+        ("", f"X-Long: {long}\r\n", b"431"),
+        ("", "".join(f"X-{number}: a\r\n" for number in range(200)), b"431"),
+    ):
+        answered = await asyncio.to_thread(answer, query, headers)
+        assert answered.split()[1] == (status if server == "uvicorn" else b"403")
+    assert long not in node.log
+
+
 @BOTH
 async def test_frames_by_size(server: str, platform: Platform, start_node: Callable[..., Node]) -> None:
     """8 KiB is good, up to 64 KiB is `too_large` on a socket that stays, over it the server closes with 1009."""
