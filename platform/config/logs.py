@@ -31,6 +31,13 @@ def redact(text: str) -> str:
     return text
 
 
+def without_traceback_of_refusals(record: logging.LogRecord) -> bool:
+    """Filter: a request that Django refuses (a `Host` of none of ours, say) is a line; anybody can send as many."""
+    if record.name.startswith("django.security."):
+        record.exc_info = record.exc_text = None
+    return True
+
+
 class RedactingFormatter(logging.Formatter):
     """Formats a record, its traceback included, without secrets."""
 
@@ -76,8 +83,11 @@ def logging_config(level: str, form: str = "line") -> dict[str, Any]:
             },
             "json": {"()": "config.logs.JSONFormatter"},
         },
-        "filters": {"ids": {"()": "notifications.log_ids.WithIds"}},
-        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": form, "filters": ["ids"]}},
+        "filters": {
+            "ids": {"()": "notifications.log_ids.WithIds"},
+            "refusals": {"()": lambda: without_traceback_of_refusals},
+        },
+        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": form, "filters": ["ids", "refusals"]}},
         "root": {"handlers": ["console"], "level": level},
         # Named because they come with handlers of their own, which would print unredacted.
         "loggers": {

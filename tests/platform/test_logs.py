@@ -123,6 +123,7 @@ async def test_a_node_logs_json_with_ids(server: str, sqlite_url: str, start_nod
         given = (await http.get("/nowhere/?q=canary", headers={"X-Request-ID": "from-the-proxy"})).headers
         made = (await http.get("/nowhere/")).headers["x-request-id"]
         forged = (await http.get("/nowhere/", headers={"X-Request-ID": 'x" level="CRITICAL'})).headers["x-request-id"]
+        assert (await http.get("/", headers={"Host": "none-of-ours.test"})).status_code == 400
     assert given["x-request-id"] == "from-the-proxy"
     assert made != forged
     with pytest.raises(Exception, match="refused"):
@@ -136,6 +137,9 @@ async def test_a_node_logs_json_with_ids(server: str, sqlite_url: str, start_nod
     assert [line["request"] for line in lines if line["message"].startswith("handshake refused")] == ["a-handshake"]
     assert not [line for line in lines if "connection" in line and line["logger"] != "notifications.consumers"]
     assert "canary" not in node.log
+    # Whoever sends another `Host` fills the log by lines, not by tracebacks.
+    assert [line["status"] for line in lines if "none-of-ours.test" in line["message"]] == [400]
+    assert not [line for line in lines if "traceback" in line]
 
 
 @pytest.mark.server
