@@ -11,5 +11,6 @@ http = get_asgi_application()
 # Only now: consumers import models, which need the app registry that the line above fills.
 from notifications.log_ids import RequestIds  # noqa: E402
 from notifications.routing import websocket_application  # noqa: E402
+from notifications.rpc.bounds import BoundedCalls  # noqa: E402
 
-application = RequestIds(ProtocolTypeRouter({"http": http, "websocket": websocket_application()}))
+application = RequestIds(ProtocolTypeRouter({"http": BoundedCalls(http), "websocket": websocket_application()}))

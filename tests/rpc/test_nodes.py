@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -85,6 +86,26 @@ async def test_users_are_seen_reached_and_closed_wherever_they_are(pair: Pair) -
             async with asyncio.timeout(30):
                 while await client.connections.online(["7"]) != {"7": 0}:
                     pass
+
+
+@pytest.mark.security("S13")
+async def test_a_call_that_is_too_large_is_answered_before_it_ends(pair: Pair) -> None:
+    """With a key or without: the sender said a thousand megabytes, or nothing of its size, and has sent 300 KiB."""
+    node = pair.nodes[0]
+    for size in ("Content-Length: 1000000000", "Transfer-Encoding: chunked"):
+        for key, code in ((pair.key, -32013), ("0123456789ab.made-up", -32001)):
+            reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
+            head = f"POST /rpc/ HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {key}\r\n{size}\r\n"
+            writer.write(f"{head}Content-Type: application/json\r\n\r\n".encode())
+            part = b" " * 300 * 1024
+            writer.write(part if "Length" in size else b"%x\r\n%s\r\n" % (len(part), part))
+            async with asyncio.timeout(60):
+                length = re.search(rb"content-length: (\d+)", await reader.readuntil(b"\r\n\r\n"))
+                assert length is not None
+                assert json.loads(await reader.readexactly(int(length[1])))["error"]["code"] == code
+            writer.close()
+    async with pair.client(0) as client:
+        assert (await client.service.info()).name == "billing"
 
 
 async def test_a_node_that_was_killed_holds_nobody(pair: Pair) -> None:
