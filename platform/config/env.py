@@ -216,13 +216,23 @@ def _origins(raw: str) -> list[str]:
 
 
 def _redis(raw: str) -> list[str]:
-    urls = _list(raw)
-    for url in urls:
-        parts = urlsplit(url)
-        if parts.scheme not in ("redis", "rediss", "unix") or not (parts.hostname or parts.path.strip("/")):
-            # The address may hold a password: it is not repeated.
-            raise _Wrong("holds something that is no Redis address; write redis://host:6379/0, commas between shards")
+    # An empty one is wrong too: which shard holds whom hangs on how many there are.
+    urls = [url.strip() for url in raw.split(",")]
+    if not all(_is_redis(url) for url in urls):
+        # The address may hold a password: it is not repeated.
+        raise _Wrong("holds something that is no Redis address; write redis://host:6379/0, commas between shards")
     return urls
+
+
+def _is_redis(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        # A port that is no number, a bracket that is never closed.
+        return False
+    place = parts.hostname or (port is None and parts.path.strip("/"))
+    return parts.scheme in {"redis", "rediss", "unix"} and bool(place)
 
 
 def _database(raw: str) -> dict[str, Any]:
