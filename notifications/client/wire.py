@@ -4,11 +4,12 @@ import json
 import random
 import re
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
 from notifications.client.calls import Call
-from notifications.client.errors import BadAnswer, ClientError, RateLimited, ServiceAway, failed
+from notifications.client.errors import BadAnswer, ClientError, RateLimited, ServiceAway, TooLarge, failed
 
 # What a proxy says that reached nobody. Any other status is somebody's answer.
 AWAY_STATUSES = frozenset((408, 425, 500, 502, 503, 504))
@@ -71,6 +72,8 @@ def _outcome(call: Call[Any], entry: Any, status: int) -> Outcome:
     if entry is None:
         if status in AWAY_STATUSES:
             return None, ServiceAway(f"HTTP {status}")
+        if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            return None, TooLarge(-32013, "Too large", {"reason": "a proxy takes no request of this size (HTTP 413)"})
         return None, BadAnswer(f"no JSON-RPC answer to {call.method} (HTTP {status}); is the address the service's?")
     if "error" in entry:
         return None, failed(entry["error"])

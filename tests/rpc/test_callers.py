@@ -149,6 +149,17 @@ async def test_a_key_that_was_revoked_elsewhere_becomes_one_of_the_unknown(
     assert len(asked) - before <= 20
 
 
+@pytest.mark.security("S14")
+async def test_a_key_that_was_narrowed_elsewhere_may_do_less_within_seconds(billing: Caller) -> None:
+    """As one that was revoked: its scopes are looked up with it."""
+    send = {"jsonrpc": "2.0", "method": "notifications.send", "params": {"uid": "7", "title": "x"}, "id": 1}
+    assert "result" in await billing.answer(send)
+    await ServiceKey.objects.filter(prefix=billing.key.partition(".")[0]).aupdate(scopes=["inbox"])
+    time_passes()
+    assert (await billing.answer(send))["error"]["code"] == -32003
+    assert (await billing.call("service.info"))["scopes"] == ["inbox"]
+
+
 @pytest.mark.parametrize("key", ["abc.def", "0123456789a.x", "0123456789abc.x", "0123456789ab.", "01234567-9ab.x"])
 async def test_what_can_be_no_key_costs_nothing(billing: Caller, asked: list[list[str]], key: str) -> None:
     """Refused by its form."""
