@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from itertools import islice
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
@@ -33,7 +34,8 @@ class Gather(Generic[K, V]):
         if future is None:
             future = self._waiting[key] = loop.create_future()
             if self._task is None:
-                self._task = loop.create_task(self._run())
+                # It serves many: in a context of its own, lest the log show it as the first one's doing.
+                self._task = loop.create_task(self._run(), context=Context())
         # Shielded: one asker that is cancelled must not take the answer from the others.
         return await asyncio.shield(future)
 

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from notifications.gather import Gather
+from notifications.log_ids import request_id
 
 
 class Many:
@@ -32,6 +33,22 @@ async def test_what_is_asked_together_is_asked_once() -> None:
     gather = Gather(many, seconds=0.01)
     assert await asyncio.gather(*map(gather, ["a", "bb", "a", "ccc"])) == [1, 2, 1, 3]
     assert many.asked == [["a", "bb", "ccc"]]
+
+
+async def test_a_look_up_for_many_bears_the_ids_of_none() -> None:
+    """What it logs is not shown as the doing of the request that happened to ask first."""
+    seen: list[str] = []
+
+    async def look_up(keys: list[str]) -> dict[str, str]:
+        seen.append(request_id.get())
+        return dict.fromkeys(keys, "")
+
+    before = request_id.set("the-first")
+    try:
+        await Gather(look_up, seconds=0)("a")
+    finally:
+        request_id.reset(before)
+    assert seen == [""]
 
 
 async def test_a_batch_holds_so_many() -> None:
