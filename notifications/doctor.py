@@ -142,6 +142,12 @@ def _redis() -> Iterator[Finding]:
                 "Start it, and see that REDIS_URL is right. Until then pushes come by the database, a second later.",
             )
             continue
+        if state.refusal:
+            yield _harm(
+                f"{at} takes no writes: {_line(state.refusal)}",
+                "Give it more memory (maxmemory), or REDIS_URL the address of the primary. "
+                "Until then the database answers in its place.",
+            )
         if state.maxmemory_policy != "noeviction":
             yield _warning(
                 f"{at} evicts ({state.maxmemory_policy}): it may drop the index and the groups at any time.",

@@ -14,6 +14,8 @@ import redis
 from notifications.redis_client import FAILED, Client, Command
 
 BATCH = 200
+# Under the names that the app's user of Redis may write to.
+PROBE_KEY = "notifications:probe"
 
 Call = tuple[str, str, Sequence[Any]]
 """A uid, the name of a script, and its arguments."""
@@ -26,6 +28,8 @@ class ServerState:
     address: str
     error: str = ""
     maxmemory_policy: str = ""
+    refusal: str = ""
+    """What it said to a write, where it takes none: full, or a replica."""
     persistent: bool = False
     clock: datetime | None = None
 
@@ -51,10 +55,19 @@ class Shard(Client):
             snapshots = {}
         return ServerState(
             address,
+            refusal=self._refusal(),
             maxmemory_policy=str(info.get("maxmemory_policy", "")),
             persistent=bool(info.get("aof_enabled") or snapshots.get("save")),
             clock=datetime.fromtimestamp(seconds + microseconds / 1e6, UTC),
         )
+
+    def _refusal(self) -> str:
+        """Try a write of the kind that a full server refuses: its figures alone do not tell that it would."""
+        try:
+            self._client.set(PROBE_KEY, "1", px=1)
+        except (redis.RedisError, OSError) as error:
+            return str(error) or type(error).__name__
+        return ""
 
     def run(self, calls: Sequence[Call]) -> list[Any]:
         """Run scripts; an answer each, None for what failed."""

@@ -18,7 +18,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from notifications import doctor, unread_index
 from tests.management.calling import refused, run, run_json
 from tests.servers.node import Platform
-from tests.servers.process import ROOT, free_port
+from tests.servers.process import ROOT, eventually, free_port
 from tests.servers.redis import Redis
 
 pytestmark = pytest.mark.django_db
@@ -145,6 +145,22 @@ def test_redis_that_is_away(redis_in_use: Redis) -> None:
     assert finding.harmful
     assert f"127.0.0.1:{redis_in_use.port}" in finding.message
     assert "REDIS_URL" in finding.mend
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("why", ["full", "a replica"])
+def test_redis_that_takes_no_writes(redis_in_use: Redis, why: str) -> None:
+    """It answers everything else, and is found out by a write."""
+    if why == "full":
+        redis_in_use.fill_up()
+    else:
+        redis_in_use.ask("REPLICAOF", "127.0.0.1", free_port())
+    # A limit on memory may be looked at a moment after it was set.
+    eventually(lambda: any("takes no writes" in finding.message for finding in found("redis")))
+    (finding,) = found("redis")
+    assert finding.harmful
+    assert ("memory" if why == "full" else "read only replica") in finding.message
+    assert "maxmemory" in finding.mend
 
 
 @pytest.mark.security("S16")
