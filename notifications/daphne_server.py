@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 from autobahn.websocket.types import ConnectionDeny
+from daphne import http_protocol
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketProtocol
 from twisted.internet import defer
@@ -22,6 +23,21 @@ from notifications.conf import conf
 # Longer than a connection waits for the answer to its close before it cuts the socket: autobahn's own 1 s would throw
 # away what a slow reader has still to read, the close frame included.
 CLOSE_HANDSHAKE_SECONDS = 30.0
+
+
+class Request(http_protocol.WebRequest):
+    """Daphne's request, whose body nobody reads but Django.
+
+    Twisted would parse forms first, on the event loop and for nothing, and drop the connection over some bad ones
+    without an answer.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, parsePOSTFormSubmission=False, **kwargs)
+
+
+# Daphne's factory takes the class from its module, and has no option for another.
+http_protocol.WebRequest = Request
 
 
 @implementer(IPushProducer)

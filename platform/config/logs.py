@@ -31,13 +31,6 @@ def redact(text: str) -> str:
     return text
 
 
-def without_traceback_of_refusals(record: logging.LogRecord) -> bool:
-    """Filter: a request that Django refuses (a `Host` of none of ours, say) is a line; anybody can send as many."""
-    if record.name.startswith("django.security."):
-        record.exc_info = record.exc_text = None
-    return True
-
-
 class RedactingFormatter(logging.Formatter):
     """Formats a record, its traceback included, without secrets."""
 
@@ -70,6 +63,21 @@ class JSONFormatter(logging.Formatter):
         return json.dumps({name: value for name, value in entry.items() if value not in ("", None)})
 
 
+class WithoutExpectedTracebacks(logging.Filter):
+    """Takes the traceback from what Django logs of answers that are no fault of the code.
+
+    Hosts that are not ours, bodies that cannot be read, a database that is away: anybody can bring the first two about
+    as often as they like, and while the third lasts every request does. Their line says it all.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """True: nothing is held back."""
+        status = getattr(record, "status_code", None)
+        if status == 503 or (status is not None and status < 500):
+            record.exc_info = record.exc_text = None
+        return True
+
+
 def logging_config(level: str, form: str = "line") -> dict[str, Any]:
     """A `LOGGING` for everything that runs here: our loggers, Django's and the servers' own; `form` json or line."""
     to_console = {"handlers": ["console"], "level": level, "propagate": False}
@@ -85,9 +93,11 @@ def logging_config(level: str, form: str = "line") -> dict[str, Any]:
         },
         "filters": {
             "ids": {"()": "notifications.log_ids.WithIds"},
-            "refusals": {"()": lambda: without_traceback_of_refusals},
+            "expected": {"()": "config.logs.WithoutExpectedTracebacks"},
         },
-        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": form, "filters": ["ids", "refusals"]}},
+        "handlers": {
+            "console": {"class": "logging.StreamHandler", "formatter": form, "filters": ["ids", "expected"]},
+        },
         "root": {"handlers": ["console"], "level": level},
         # Named because they come with handlers of their own, which would print unredacted.
         "loggers": {

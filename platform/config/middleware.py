@@ -1,11 +1,14 @@
-"""Middleware of the platform: static files under ASGI, and the content security policy by part of the site."""
+"""Middleware of the platform: static files under ASGI, the content security policy by part of the site, forms."""
 
+from collections.abc import Callable
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from csp.middleware import CSPMiddleware, PolicyParts
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
+from django.utils.decorators import sync_and_async_middleware
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 
@@ -63,3 +66,36 @@ class ContentSecurityMiddleware(CSPMiddleware):
         if request.path_info.startswith(reverse("admin:index")):
             parts.replace = {**(parts.replace or {}), "require-trusted-types-for": None}
         return parts
+
+
+@sync_and_async_middleware
+def utf8_forms(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+    """Refuse a form in another encoding than UTF-8 with 400, before anything reads it.
+
+    Django would decode it by any codec of Python's that the header names, base64 among them, and what those raise is
+    taken for a fault of ours.
+    """
+
+    def check(request: HttpRequest) -> None:
+        named = (request.content_params or {}).get("charset", "utf-8").lower()
+        if request.content_type in FORMS and named not in ("utf-8", "utf8"):
+            # The answer's own page is not to be made with it either.
+            request.encoding = "utf-8"
+            raise BadRequest("Forms are UTF-8")
+
+    if not iscoroutinefunction(get_response):
+
+        def middleware(request: HttpRequest) -> Any:
+            check(request)
+            return get_response(request)
+
+        return middleware
+
+    async def async_middleware(request: HttpRequest) -> Any:
+        check(request)
+        return await get_response(request)
+
+    return async_middleware
+
+
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")

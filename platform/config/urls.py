@@ -7,7 +7,9 @@ from django.urls import include, path
 from django.utils.translation import gettext_lazy as _
 from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
-from config import views
+from config import failures, views
+
+handler500 = failures.handler500
 
 admin.site.site_header = admin.site.site_title = _("Platform administration")
 

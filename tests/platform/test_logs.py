@@ -3,13 +3,14 @@
 import json
 import logging
 import logging.config
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
-from config.logs import JSONFormatter, RedactingFormatter, logging_config, redact
+from config.logs import JSONFormatter, RedactingFormatter, WithoutExpectedTracebacks, logging_config, redact
 from tests.servers.node import Node, Platform
 from tests.servers.process import eventually
 from tests.servers.sockets import Socket, mint
@@ -111,6 +112,20 @@ def test_json_is_redacted() -> None:
     line = JSONFormatter().format(made)
     assert JWT not in line
     assert 'ValueError: bad "***"' in json.loads(line)["traceback"]
+
+
+@pytest.mark.parametrize(
+    ("status", "kept"), [(400, False), (499, False), (500, True), (503, False), (504, True), (None, True)]
+)
+def test_a_traceback_is_of_a_fault_of_ours(status: int | None, kept: bool) -> None:
+    """What a client or an absent database brings about is a line; what is no answer's keeps its traceback."""
+    made = record("x") if status is None else record("x", status_code=status)
+    try:
+        raise ValueError("why")
+    except ValueError:
+        made.exc_info = sys.exc_info()
+    assert WithoutExpectedTracebacks().filter(made)
+    assert ("traceback" in json.loads(JSONFormatter().format(made))) is kept
 
 
 @pytest.mark.server

@@ -5,8 +5,6 @@ from typing import Any
 import jwt
 import pytest
 from django.contrib.auth.models import User
-from django.db import InterfaceError, OperationalError
-from django.db.models import QuerySet
 from django.test import Client
 
 from notifications import tokens
@@ -68,18 +66,3 @@ def test_they_are_posts(client: Client) -> None:
     """Nothing to see; and no browsable page with scripts of its own."""
     assert client.get("/api/token/").status_code == 405
     assert client.get("/api/token/", headers={"Accept": "text/html"}).headers["Content-Type"] == "application/json"
-
-
-@pytest.mark.parametrize("failure", [OperationalError, InterfaceError])
-def test_a_database_that_is_away_is_503(
-    client: Client, monkeypatch: pytest.MonkeyPatch, failure: type[Exception]
-) -> None:
-    """As JSON, and with word of when to come again; nothing of what happened inside."""
-
-    def away(*_: Any, **__: Any) -> None:
-        raise failure("connection to server at 10.0.0.5 failed")
-
-    monkeypatch.setattr(QuerySet, "_fetch_all", away)
-    answer = post(client, "/api/token/", username="alice", password="demo-alice")
-    assert (answer.status_code, answer["Retry-After"]) == (503, "1")
-    assert answer.json() == {"detail": "Unavailable; repeat the call."}
