@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet
 
 from notifications import audiences, clock, users
@@ -127,9 +128,20 @@ def waiting_chunks(announcement: Announcement) -> Iterator[Sequence[tuple[str, s
 
 def chunk_after(announcement: Announcement, people: QuerySet[Any], last: Any, size: int) -> tuple[list[Any], Any]:
     """The next of those who are `waiting`, and what to give as `last` for those after them; None for the first."""
+    chunk = list(after(announcement, people, last)[:size])
+    return chunk, getattr(chunk[-1], _key(announcement)) if chunk else last
+
+
+def after(announcement: Announcement, people: QuerySet[Any], last: Any) -> QuerySet[Any]:
+    """Those who come after `last` in that order. A `last` that was written as text is good too; nonsense is as none."""
+    if last is None:
+        return people
     key = _key(announcement)
-    chunk = list((people if last is None else people.filter(**{f"{key}__gt": last}))[:size])
-    return chunk, getattr(chunk[-1], key) if chunk else last
+    field = people.model._meta.pk if key == "pk" else people.model._meta.get_field(key)
+    try:
+        return people.filter(**{f"{key}__gt": field.clean(last, None)})
+    except ValidationError:
+        return people
 
 
 def with_names(people: Sequence[Any]) -> Sequence[tuple[str, str]]:
@@ -168,3 +180,8 @@ def _bars(receipts: QuerySet[Receipt], live_at: datetime, last: datetime, width:
         total += counts[f"bar{index}"]
         bars.append(Bar(start, counts[f"bar{index}"], total))
     return tuple(bars)
+
+
+def figure(value: int) -> str:
+    """A number with its thousands apart: 10,000 people and 100,000 must not look alike. The same in both languages."""
+    return f"{value:,}"

@@ -51,7 +51,7 @@ class AnnouncementAdmin(admin.ModelAdmin):
 
     form = compose.DraftForm
     radio_fields = {"level": admin.HORIZONTAL}
-    list_display = ["title", "chip", "kind", "level", "whom", "goes_live", "ends_at"]
+    list_display = ["title", "chip", "kind", "whom", "goes_live", "ends_at"]
     list_filter = [StatusFilter, "level"]
     search_fields = ["title", "body", "kind"]
     search_help_text = gettext_lazy("Words of the title or the body, or a kind.")

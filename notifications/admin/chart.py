@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.utils import formats, timezone
 
-from notifications.statistics import Bar
+from notifications.statistics import Bar, figure
 
 WIDTH, HEIGHT = 720, 220
 LEFT, RIGHT, TOP, BOTTOM = 56, 12, 12, 32
@@ -58,14 +58,14 @@ def drawn(bars: Sequence[Bar]) -> Chart | None:
     for index, bar in enumerate(bars):
         x, height = LEFT + index * room, span * bar.count / top
         moment = timezone.localtime(bar.start)
-        said = f"{formats.date_format(moment, 'SHORT_DATETIME_FORMAT')}: {formats.number_format(bar.count)}"
+        said = f"{formats.date_format(moment, 'SHORT_DATETIME_FORMAT')}: {figure(bar.count)}"
         columns.append(Column(_cut(x), _cut(HEIGHT - BOTTOM - height), _cut(max(room - GAP, 1)), _cut(height), said))
         if index % every == 0:
             same_day = timezone.localtime(bars[0].start).date() == timezone.localtime(bars[-1].start).date()
             text = formats.time_format(moment) if same_day else formats.date_format(moment, "SHORT_DATE_FORMAT")
             labels.append(Tick(_cut(x), text))
     values = sorted({0, top // 2, top})
-    lines = [Tick(_cut(HEIGHT - BOTTOM - span * value / top), formats.number_format(value)) for value in values]
+    lines = [Tick(_cut(HEIGHT - BOTTOM - span * value / top), figure(value)) for value in values]
     return Chart(tuple(columns), tuple(lines), tuple(labels))
 
 

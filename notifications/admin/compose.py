@@ -14,6 +14,7 @@ from notifications import audiences, clock
 from notifications.admin import wording
 from notifications.exceptions import InvalidContent
 from notifications.models import Announcement
+from notifications.preferences import kind_name
 from notifications.protocol import jsontext
 from notifications.protocol.items import BODY_MAX, TITLE_MAX, Content, timestamp
 
@@ -22,6 +23,7 @@ WINDOW = ("starts_at", "ends_at", "late_join")
 WRITTEN = (*CONTENT, "audience", *WINDOW)
 # As many kinds as somebody looks through.
 KINDS_OFFERED = 50
+KINDS_NAMED = 12
 COMMON_KINDS = ("general", "activity", "maintenance")
 
 
@@ -59,7 +61,7 @@ def audience_choices() -> list[tuple[str, Any]]:
 
 
 class KindInput(forms.TextInput):
-    """A text field that offers the kinds in use; another may be typed."""
+    """A text field with the kinds in use beside it, by the names that users read; another may be typed."""
 
     template_name = "admin/notifications/kind_input.html"
 
@@ -67,7 +69,9 @@ class KindInput(forms.TextInput):
         """The field's own context with the kinds."""
         context = super().get_context(name, value, attrs)
         used = Announcement.objects.order_by("kind").values_list("kind", flat=True).distinct()[:KINDS_OFFERED]
-        context["kinds"] = sorted({*COMMON_KINDS, *used})
+        kinds = [*dict.fromkeys([*COMMON_KINDS, *used])]
+        context["kinds"] = sorted(kinds)
+        context["named"] = [(kind, kind_name(kind)) for kind in kinds[:KINDS_NAMED]]
         context["widget"]["attrs"]["list"] = f"{context['widget']['attrs'].get('id', name)}_offered"
         return context
 

@@ -27,6 +27,7 @@ from notifications.exceptions import InvalidContent, Unavailable
 from notifications.models import Announcement
 from notifications.protocol.items import TITLE_MAX
 from notifications.publishing import notify
+from notifications.statistics import figure
 
 TEST_LIFETIME = timedelta(days=1)
 # Uids that are looked for among the online in one go.
@@ -65,7 +66,7 @@ def facts(announcement: Announcement) -> list[tuple[Any, str]]:
     lines: list[tuple[Any, str]] = [(_("For"), str(compose.audience_name(announcement)))]
     if announcement.audience != Announcement.EVERYONE and announcement.published_at:
         count = announcement.recipients.count()
-        people_text = ngettext("%(count)d person", "%(count)d people", count) % {"count": count}
+        people_text = ngettext("%(count)s person", "%(count)s people", count) % {"count": figure(count)}
         lines[0] = (_("For"), f"{lines[0][1]} · {people_text}")
     lines += [(_("Composed"), f"{wording.moment(announcement.created_at)} · {made_by}")]
     others = [people[uid] for uid in announcement.edited_by if uid != announcement.created_by]
@@ -298,4 +299,4 @@ def _published(announcement: Announcement) -> str:
 def _publish_label(people: int | None) -> str:
     if people is None:
         return _("Publish to everyone")
-    return ngettext("Publish to %(count)d person", "Publish to %(count)d people", people) % {"count": people}
+    return ngettext("Publish to %(count)s person", "Publish to %(count)s people", people) % {"count": figure(people)}

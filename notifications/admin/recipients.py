@@ -28,6 +28,7 @@ from notifications.admin import life
 from notifications.admin.frame import framed
 from notifications.models import Announcement, Recipient
 from notifications.protocol.items import uid_problem
+from notifications.statistics import figure
 
 FILE_MAX_BYTES = 16 * 1024 * 1024
 # So many bad lines are shown with what is wrong, and so many given back to be put right.
@@ -101,7 +102,7 @@ def listing(site: "ModelAdmin[Announcement]", request: HttpRequest, object_id: U
     context = {
         "title": _("Recipients"),
         "announcement": announcement,
-        "count": people.count(),
+        "listed": people.count(),
         "first": statistics.with_names(list(people.order_by("uid")[:LISTED_SHOWN])),
         "shown": LISTED_SHOWN,
         "may_change": may_change,
@@ -195,7 +196,9 @@ def _emptied(site: "ModelAdmin[Announcement]", request: HttpRequest, announcemen
         draft = _locked(announcement)
         removed, _rows = Recipient.objects.filter(announcement=draft).delete()
         _changed(request, draft)
-        text = ngettext("Removed %(count)d recipient.", "Removed %(count)d recipients.", removed) % {"count": removed}
+        text = ngettext("Removed %(count)s recipient.", "Removed %(count)s recipients.", removed) % {
+            "count": figure(removed)
+        }
         site.log_change(request, draft, text)
     site.message_user(request, text, messages.SUCCESS)
     return _here(announcement)
@@ -204,13 +207,12 @@ def _emptied(site: "ModelAdmin[Announcement]", request: HttpRequest, announcemen
 def _summary(report: Report) -> str:
     if not (report.added or report.known or report.bad):
         return _("Nothing was given.")
-    parts = [
-        ngettext("%(count)d recipient added", "%(count)d recipients added", report.added) % {"count": report.added}
-    ]
+    added = ngettext("%(count)s recipient added", "%(count)s recipients added", report.added)
+    parts = [added % {"count": figure(report.added)}]
     if report.known:
-        parts.append(_("%(count)d were in the list already") % {"count": report.known})
+        parts.append(_("%(count)s were in the list already") % {"count": figure(report.known)})
     if report.bad:
-        parts.append(ngettext("%(count)d bad line", "%(count)d bad lines", report.bad) % {"count": report.bad})
+        parts.append(ngettext("%(count)s bad line", "%(count)s bad lines", report.bad) % {"count": figure(report.bad)})
     return " · ".join(parts)
 
 

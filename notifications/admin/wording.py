@@ -20,6 +20,10 @@ gettext_noop("must be after the start and in the future")
 gettext_noop("must be after its start; withdraw it instead")
 gettext_noop("must be in the future and before the end it has")
 gettext_noop("must be in the future")
+# The kinds that are always offered, as `kind_name` looks them up.
+gettext_noop("general")
+gettext_noop("activity")
+gettext_noop("maintenance")
 
 
 def zone() -> str:

@@ -13,9 +13,11 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
 from notifications.conf import csrf_cookie_name
+from notifications.statistics import figure
 from notifications.users import uid_of
 
 register = template.Library()
+register.filter(figure)
 
 
 @register.inclusion_tag("notifications/bell.html", takes_context=True)

@@ -147,3 +147,16 @@ def test_two_editors(composer: StaffClient, chief: StaffClient) -> None:
     stored = Announcement.objects.get()
     assert stored.title == "Mine"
     assert stored.edited_by == [str(chief.user.pk), str(composer.user.pk)]
+
+
+def test_kinds_stand_beside_the_field(composer: StaffClient) -> None:
+    """The common ones and those in use, by the names that users read, in the language of who composes."""
+    draft(kind="bonus.spring_sale")
+    page = composer.get(ADD).content.decode()
+    for kind, name in (
+        ("general", "general"),
+        ("maintenance", "maintenance"),
+        ("bonus.spring_sale", "bonus / spring sale"),
+    ):
+        assert f'<button type="button" data-kind="{kind}" aria-pressed="false">{name}</button>' in page
+    assert ">维护</button>" in composer.get(ADD, headers={"accept-language": "zh-hans"}).content.decode()

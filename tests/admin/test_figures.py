@@ -13,6 +13,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from notifications import bulk, clock
 from notifications.admin import figures
 from notifications.announcing import withdraw_announcement
+from notifications.audiences import enlist
 from notifications.exceptions import Unavailable
 from notifications.models import Announcement, Notification, Receipt
 from tests.admin.conftest import StaffClient, live, words
@@ -234,11 +235,17 @@ def test_more_than_a_request_has_time_for(publisher: StaffClient, monkeypatch: p
     assert said == ["Reminded 3 people.", "Reminded 3 people.", "Reminded 1 person."]
 
 
-@pytest.mark.parametrize("sent", ["", "-3", "x", "9" * 30])
-def test_a_forged_count_of_the_reminded(publisher: StaffClient, sent: str) -> None:
-    """Counts for nothing."""
-    found = begun()
-    assert "Reminded 1 person." in words(publisher.post(page(found, "remind"), {"sent": sent}, follow=True))
+@pytest.mark.parametrize("forged", ["", "-3", "x", "9" * 30, "\0"])
+def test_a_forged_page_that_goes_on(publisher: StaffClient, forged: str) -> None:
+    """Counts for nothing, or for somebody before all others."""
+    for audience in (Announcement.EVERYONE, Announcement.LISTED):
+        found = begun()
+        Announcement.objects.filter(pk=found.pk).update(audience=audience)
+        enlist(found, ["a"])
+        answer = publisher.post(page(found, "remind"), {"sent": forged, "after": forged}, follow=True)
+        assert answer.status_code == 200
+        if forged in ("", "x"):
+            assert "Reminded 1 person." in words(answer) or (audience, forged) == (Announcement.LISTED, "x")
 
 
 def test_withdrawn_between_two_requests_of_reminding(publisher: StaffClient) -> None:

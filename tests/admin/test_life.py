@@ -337,3 +337,11 @@ def test_unknown_announcement(chief: StaffClient) -> None:
     assert (
         chief.get("/admin/notifications/announcement/00000000-0000-0000-0000-000000000000/publish/").status_code == 404
     )
+
+
+def test_thousands_stand_apart(publisher: StaffClient) -> None:
+    """Whoever publishes sees at a glance whether it is to a thousand or to ten thousand."""
+    User.objects.bulk_create(User(username=f"user{number}") for number in range(1_233))
+    for language, said in (("en", "Publish to 1,234 people"), ("zh-hans", "向 1,234 人发布")):
+        response = publisher.get(page(draft(), "publish"), headers={"accept-language": language})
+        assert f'value="{said}"' in response.content.decode()

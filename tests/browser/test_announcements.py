@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import People
 from tests.browser.people import bell, connected, expect_unread, known, panel, popups, shoot
@@ -158,6 +158,37 @@ def test_a_draft_says_beside_each_field_what_is_wrong(people: People) -> None:
     expect(desk.locator(".field-title .errorlist")).to_have_text("This field is required.")
     desk.goto("/admin/notifications/announcement/")
     expect(desk.locator("#result_list")).to_have_count(0)
+
+
+def test_a_kind_by_a_click_and_a_level_by_its_look(people: People) -> None:
+    """Kinds in use are buttons beside the field; the levels' chips stand in one row."""
+    desk = people("staff").open()
+    compose(desk, "Chosen", level="warning")
+    button = desk.get_by_role("button", name="maintenance")
+    button.click()
+    expect(desk.locator("[name=kind]")).to_have_value("maintenance")
+    expect(button).to_have_attribute("aria-pressed", "true")
+    desk.locator("[name=kind]").fill("another")
+    expect(button).to_have_attribute("aria-pressed", "false")
+    tops = desk.locator(".field-level .radiolist label").evaluate_all("all => all.map((each) => each.offsetTop)")
+    assert len(set(tops)) == 1
+
+
+def test_long_work_goes_on_by_itself(people: People) -> None:
+    """A page that asks for more sends itself until another one comes; here it is made one on its way."""
+    desk = people("staff").open()
+    compose(desk, "To be read")
+    publish(desk)
+    desk.route(
+        "**/remind/", lambda route: _asks_for_more(route) if route.request.method == "GET" else route.continue_()
+    )
+    desk.goto(desk.url.replace("change", "remind"))
+    expect(desk.locator(".messagelist")).to_have_text("Reminded 5 people.")
+
+
+def _asks_for_more(route: Route) -> None:
+    answer = route.fetch()
+    route.fulfill(response=answer, body=answer.text().replace("data-once", "data-once data-goes-on"))
 
 
 def test_a_list_of_uids(people: People) -> None:

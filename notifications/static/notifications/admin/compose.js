@@ -27,7 +27,24 @@ for (const field of form?.querySelectorAll("[data-most]") ?? []) {
   show();
 }
 
+const kinds = form?.querySelector(".kinds");
+if (kinds) choosable(kinds, form.elements.namedItem("kind"));
 if (preview) begin(preview, form);
+
+/** Kinds as buttons, which write their kind into the field. @param {HTMLElement} kinds @param {HTMLInputElement} field */
+function choosable(kinds, field) {
+  const mark = () => {
+    for (const button of kinds.children) button.setAttribute("aria-pressed", String(button.dataset.kind === field.value.trim()));
+  };
+  kinds.addEventListener("click", ({ target }) => {
+    if (!target.dataset.kind) return;
+    field.value = target.dataset.kind;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+  field.addEventListener("input", mark);
+  mark();
+  kinds.hidden = false;
+}
 
 /** @param {HTMLElement} preview @param {HTMLFormElement|null} form none where a draft is only looked at */
 async function begin(preview, form) {
