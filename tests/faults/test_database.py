@@ -69,6 +69,9 @@ async def test_down(cluster: Cluster, new_uid: Callable[[], str]) -> None:
             async with httpx.AsyncClient(timeout=15) as client:
                 assert (await client.get(f"{cluster.nodes[0].url}/healthz")).status_code == 200
                 assert (await client.get(f"{cluster.nodes[0].url}/readyz")).status_code == 503
+                page = await client.get(f"{cluster.nodes[0].url}/", headers={"Cookie": f"sessionid={'x' * 32}"})
+                assert (page.status_code, page.headers["Retry-After"]) == (503, "1")
+                assert "The database cannot be reached" in page.text
         finally:
             cluster.postgresql.start()
         deadline = time.monotonic() + 8
