@@ -5,7 +5,7 @@ from dataclasses import fields
 import pytest
 
 from bench import cases, rpc
-from bench.__main__ import PEERS
+from bench.__main__ import PEERS, growth
 from bench.sites import ours, peer
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
@@ -51,3 +51,9 @@ def test_the_medians_of_several_runs_count() -> None:
     ]
     found = cases.median_of(runs)
     assert (found.site, found.cpu_ms_per_1000, found.worst_last_ms, found.missing) == ("ours", 11.0, 90.0, 2)
+
+
+@pytest.mark.parametrize(("costs", "found"), [((20, 16, 12), 0.8), ((10, 12, 11), 1.2), ((10, 8, 12), 1.5)])
+def test_growth_is_what_larger_ones_cost_more(costs: tuple[float, ...], found: float) -> None:
+    """Of any two, the later by the earlier; that it gets cheaper is no growth."""
+    assert growth(costs) == pytest.approx(found)
