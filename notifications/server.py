@@ -5,9 +5,11 @@ nodes with `reconnect` and 4200 instead of being dropped (Daphne: 1006 for all a
 """
 
 import asyncio
+import faulthandler
 import gc
 import logging
 import resource
+import signal
 import socket
 import time
 from asyncio import TimerHandle, Transport
@@ -55,6 +57,8 @@ SPARE_DESCRIPTORS = 200
 
 def run(application: Any, *, server: str, host: str, port: int) -> None:
     """Serve `application` on `host` and `port` by "uvicorn" or "daphne" until SIGTERM or SIGINT, then drain."""
+    # Of a node that does not answer, what its threads are at: docs/incidents.md.
+    faulthandler.register(signal.SIGUSR1)
     raise_descriptor_limit()
     spare_the_collector()
     # Beside the start: a Redis that is away answers late.

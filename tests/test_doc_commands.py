@@ -34,6 +34,11 @@ ELSEWHERE: list[tuple[str, str, tuple[str, ...]]] = [
     ),
     (r"pip install /path/to/the/checkout/client", "in a fresh environment", ("tests/client/test_installed.py::",)),
     (
+        r"kill -USR1 PID",
+        "of a node that serves",
+        ("tests/platform/test_serve.py::test_a_node_serves_and_ends_with_sigterm",),
+    ),
+    (
         r"(export (RPC_URL|SERVICE_KEY)=|curl .*RPC_URL)",
         "with the other examples",
         ("tests/client/test_examples.py::",),

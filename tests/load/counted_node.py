@@ -1,4 +1,4 @@
-"""A production node that counts: told by SIGUSR1, it writes a line of JSON with what it holds and has done.
+"""A production node that counts: told by SIGUSR2, it writes a line of JSON with what it holds and has done.
 
 Run as `python -m tests.load.counted_node`; nothing of the node itself is another than in `config.serve`.
 """
@@ -40,7 +40,7 @@ def report(*_: int | FrameType | None) -> None:
 if __name__ == "__main__":
     counted(items, "encode")
     counted(frames, "notification")
-    signal.signal(signal.SIGUSR1, report)
+    signal.signal(signal.SIGUSR2, report)
     from config.serve import main
 
     main()

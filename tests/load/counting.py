@@ -43,7 +43,7 @@ class CountedNode(Node):
     def held(self) -> Held:
         """What it holds now."""
         before = self.log.count('{"tasks"')
-        self.signal(signal.SIGUSR1)
+        self.signal(signal.SIGUSR2)
         eventually(lambda: self.log.count('{"tasks"') > before and self.log.endswith("\n"), 30)
         said = json.loads(next(line for line in reversed(self.log.splitlines()) if line.startswith('{"tasks"')))
         descriptors = len(list(Path(f"/proc/{self.pid}/fd").iterdir()))

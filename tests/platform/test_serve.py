@@ -67,7 +67,7 @@ def test_an_unknown_server_is_one_line(server: str) -> None:
 async def test_a_node_serves_and_ends_with_sigterm(
     server: str, sqlite_url: str, start_node: Callable[..., Node]
 ) -> None:
-    """Pages, health and sockets; SIGTERM sends the sockets away, and the process ends."""
+    """Pages, health and sockets; SIGUSR1 prints its threads, SIGTERM sends the sockets away, and the process ends."""
     platform = Platform(sqlite_url, standalone=True)
     node = start_node(platform, server)
     async with httpx.AsyncClient(base_url=node.url) as http:
@@ -76,6 +76,8 @@ async def test_a_node_serves_and_ends_with_sigterm(
         assert "server" not in (await http.get("/healthz")).headers or server == "daphne"
     async with Socket(node.socket_url, mint("7", platform.jwt_signing_key)) as socket:
         await socket.ready()
+        assert "most recent call first" in node.threads()
+        await socket.ping()
         node.signal(signal.SIGTERM)
         await socket.wait_type("reconnect")
         assert await socket.wait_closed() == 4200

@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -16,7 +17,7 @@ from typing import Any, Self
 
 import httpx
 
-from tests.servers.process import HOST, ROOT, Process, accepts, free_port
+from tests.servers.process import HOST, ROOT, Process, accepts, eventually, free_port
 
 # The last is how coverage follows processes that a measured one starts.
 INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "COVERAGE_PROCESS_CONFIG")
@@ -101,6 +102,14 @@ class Node(Process):
         if self.server != "embedded":
             own["SERVER"] = self.server
         return self.platform.environment() | own | self._extra
+
+    def threads(self) -> str:
+        """What its threads are at, as it prints them when told by SIGUSR1."""
+        before = len(self.log)
+        self.signal(signal.SIGUSR1)
+        # Written by the signal handler itself, the current thread last.
+        eventually(lambda: "Current thread" in self.log[before:], what="its threads")
+        return self.log[before:]
 
     def ready(self) -> bool:
         """It listens: the last thing that a starting server does."""
