@@ -1,7 +1,7 @@
 """The elements in a real Chromium: how every state looks, what keys and screen readers find, what is sent."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -202,6 +202,7 @@ LOOKS: dict[str, dict[str, Any]] = {
     "ar": {"lang": "ar", "dir": "rtl"},
     "forced": {"forced_colors": "active"},
 }
+OTHER_SCHEME: dict[str, Literal["light", "dark"]] = {"light": "dark", "dark-zh": "light"}
 SHOWN = [(name, look) for look in ("light", "dark-zh") for name in SCENES]
 SHOWN += [(name, look) for look in ("narrow", "ar", "forced") for name in ("unread", "popups", "confirm", "list")]
 
@@ -218,6 +219,10 @@ def test_state_is_drawn_and_accessible(stage: Callable[..., Stage], name: str, l
     page.screenshot(path=SCREENSHOTS / f"{name}-{look}.png")
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
     audit(page)
+    if look in OTHER_SCHEME:
+        # Each language in each scheme; of the colours alone, a picture more would say little.
+        page.emulate_media(color_scheme=OTHER_SCHEME[look], reduced_motion="reduce")
+        audit(page)
 
 
 # --- the bell
