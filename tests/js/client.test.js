@@ -363,6 +363,17 @@ test("reads go by HTTP where no socket is to be had", async () => {
   assert.deepEqual([made.queued, made.unread], [0, 0]);
 });
 
+test("an answer by HTTP that is later than the socket does not set the count back", async () => {
+  let answer;
+  const { client: made, clock, env } = await refused({ "unread/": { unread: 2 }, "read/": () => new Promise((done) => { answer = done; }) });
+  made.read([id(1)]);
+  await clock.advance(60_000);
+  await greet(env, [item(2), item(3), item(4)]);
+  answer({ ids: [id(1)], unread: 1 });
+  await settle();
+  assert.deepEqual([made.queued, made.unread], [0, 3]);
+});
+
 // --- on and off
 
 test("disconnect closes for good and listens no more; connect begins again", async () => {

@@ -60,6 +60,15 @@ test("what comes while the first page is under way is not lost", async () => {
   assert.deepEqual(ids(), [5, 2].map(id));
 });
 
+test("what comes late while the first page is under way has its place, also below the newest", async () => {
+  const { model, load, answer, ids, socket } = await list();
+  await load([item(1)]);
+  model.load();
+  push(socket, item(3));
+  await answer([item(5), item(2)]);
+  assert.deepEqual(ids(), [5, 3, 2].map(id));
+});
+
 test("for a reader further down new arrivals are held back until they are wanted", async () => {
   const { model, load, ids, socket } = await list();
   await load([item(1)]);

@@ -128,7 +128,7 @@ export class NotificationsClient extends EventTarget {
       page = await this.#request(frames.list(query));
     } else {
       page = await this.#http(() => this.#api.list(query));
-      this.#count(page.unread);
+      this.#countByHttp(page.unread);
     }
     for (const item of page.items) this.#inbox.add(item);
     return { items: page.items.map((/** @type {Item} */ item) => this.#inbox.get(item.id) ?? item), next: page.next };
@@ -234,7 +234,7 @@ export class NotificationsClient extends EventTarget {
     this.#flush();
   }
 
-  /** @param {string[]} ids @param {number} unread */
+  /** @param {string[]} ids @param {number} [unread] */
   #read(ids, unread) {
     this.#inbox.read(ids, unread);
     this.#emit("read", { ids });
@@ -281,7 +281,7 @@ export class NotificationsClient extends EventTarget {
     try {
       if (byHttp) {
         const answer = await this.#http(() => this.#api.read(batch));
-        this.#read(answer.ids, answer.unread);
+        this.#read(answer.ids, this.state === "connected" ? undefined : answer.unread);
       } else if ("before" in batch) {
         await this.#request(frames.readAll(batch.before));
       } else {
@@ -322,7 +322,7 @@ export class NotificationsClient extends EventTarget {
   async #ask() {
     this.#poll = this.#env.setTimeout(() => this.#ask(), POLL_MS);
     try {
-      this.#count((await this.#http(() => this.#api.unread())).unread);
+      this.#countByHttp((await this.#http(() => this.#api.unread())).unread);
       this.#flush(true);
     } catch {
       // As unreachable as the socket: the attempts go on.
@@ -350,6 +350,11 @@ export class NotificationsClient extends EventTarget {
     }
     this.#emit("state", { state, reason });
     this.#flush();
+  }
+
+  /** @param {number} unread older than what a socket that has opened meanwhile has said */
+  #countByHttp(unread) {
+    if (this.state !== "connected") this.#count(unread);
   }
 
   /** @param {number} unread */

@@ -87,8 +87,8 @@ export class Inbox {
     return changed;
   }
 
-  /** @param {string[]} ids @param {number} unread read, as the server says */
-  read(ids, unread) {
+  /** @param {string[]} ids @param {number} [unread] read, as the server says */
+  read(ids, unread = this.#count) {
     for (const id of ids) this.#pending.delete(id);
     this.#mark(ids);
     this.#count = unread;

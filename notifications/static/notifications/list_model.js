@@ -16,6 +16,7 @@ export class ListModel extends EventTarget {
   /** @type {string|null} */ #next = null;
   /** Counts loads: the answer to an older one is dropped. */ #load = 0;
   #holding = false;
+  /** @type {Set<string>} came since the first page was asked for */ #came = new Set();
   #abort = new AbortController();
 
   /** @param {import("./client.js").NotificationsClient} client @param {number} limit rows a page */
@@ -55,6 +56,7 @@ export class ListModel extends EventTarget {
   async load() {
     const load = ++this.#load;
     this.#next = null;
+    this.#came.clear();
     this.status = "loading";
     this.#changed();
     await this.#page(load, undefined);
@@ -101,9 +103,9 @@ export class ListModel extends EventTarget {
     try {
       const page = await this.#client.list({ before, limit: this.#limit, unread: this.filter.unread || undefined, kind: this.filter.kind });
       if (load !== this.#load) return;
-      // What came by push meanwhile may be missing in the answer.
+      // What came by push meanwhile may be missing in the answer, whatever its place.
       const from = page.items[0]?.id ?? "";
-      if (before === undefined) this.rows = this.rows.filter((item) => item.id > from);
+      if (before === undefined) this.rows = this.rows.filter(({ id }) => id > from || this.#came.has(id));
       this.#merge(page.items);
       this.#next = page.next;
       this.status = "ready";
@@ -120,6 +122,7 @@ export class ListModel extends EventTarget {
   /** @param {Item[]} items */
   #arrive(items) {
     const { unread, kind } = this.filter;
+    for (const { id } of items) this.#came.add(id);
     const known = new Set([...this.rows, ...this.held].map((item) => item.id));
     const wanted = items.filter((item) => !known.has(item.id) && (!kind || item.kind === kind) && !(unread && item.read_at));
     if (this.#holding) this.held = [...wanted, ...this.held].sort(newestFirst);

@@ -40,8 +40,8 @@ export declare class Inbox {
      * @returns {string[]} those that were not read before
      */
     readHere(ids: string[]): string[];
-    /** @param {string[]} ids @param {number} unread read, as the server says */
-    read(ids: string[], unread: number): void;
+    /** @param {string[]} ids @param {number} [unread] read, as the server says */
+    read(ids: string[], unread?: number): void;
     /**
      * The server has answered for these and did not call them read: it counts without them.
      * @param {string[]} ids
