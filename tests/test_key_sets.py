@@ -226,7 +226,11 @@ def test_keys_for_other_uses_or_without_an_id_are_left_out(source: Source) -> No
     assert [has(keys, kid) for kid in ("enc", "plain")] == [False, True]
 
 
-@pytest.mark.parametrize("raw", ["", "a", "a.b.c", "\ud800.a.b", token("one").partition(".")[2]])
+@pytest.mark.parametrize(
+    "raw",
+    ["", "a", "a.b.c", "\ud800.a.b", token("one").partition(".")[2]],
+    ids=["none", "word", "odd", "surrogate", "headless"],
+)
 def test_what_is_no_token_names_no_key(raw: str) -> None:
     """Nor does it raise."""
     assert kid_of(raw) is None
