@@ -16,6 +16,7 @@ def compose(page: Page, title: str, body: str = "", level: str = "info") -> None
     """From the admin's first page into the form, with an end in a week."""
     page.goto("/admin/")
     page.locator("#content .model-announcement").locator(".addlink").click()
+    settled(page)
     page.locator("[name=title]").fill(title)
     page.locator("[name=body]").fill(body)
     page.locator("[name=kind]").fill("activity")
@@ -23,6 +24,11 @@ def compose(page: Page, title: str, body: str = "", level: str = "info") -> None
     ends = datetime.now(UTC) + timedelta(days=7)
     page.locator("[name=ends_at_0]").fill(f"{ends:%Y-%m-%d}")
     page.locator("[name=ends_at_1]").fill("12:00:00")
+
+
+def settled(page: Page) -> None:
+    """Wait for all of the form: the admin's change_form.js comes late, and takes the focus from whoever is typing."""
+    page.wait_for_url("**/announcement/add/**")
 
 
 def publish(page: Page) -> None:

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import People
 from tests.browser.people import connected, popups, shoot
-from tests.browser.test_announcements import button, compose
+from tests.browser.test_announcements import button, compose, settled
 
 
 def test_from_the_first_draft_to_the_figures(people: People) -> None:
@@ -52,6 +52,7 @@ def test_from_the_first_draft_to_the_figures(people: People) -> None:
     button(desk).click()
     expect(desk.locator(".life .chip")).to_have_text("withdrawn")
     desk.get_by_role("link", name="Duplicate").click()
+    settled(desk)
     expect(desk.locator("[name=title]")).to_have_value("Sumer festival")
     expect(desk.locator("[name=audience][value=listed]")).to_be_checked()
     desk.locator("[name=title]").fill("Summer festival")
