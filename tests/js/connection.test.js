@@ -69,6 +69,28 @@ test("any frame puts the watchdog off", async () => {
   assert.ok(!heard.some(([what]) => what === "closed"));
 });
 
+test("asked again and again, a dead connection ends no later than without", async () => {
+  const { heard, clock, connection } = opened();
+  await clock.advance(20_000);
+  for (let n = 0; n < 3; n += 1) {
+    connection.probe();
+    await clock.advance(1_600);
+  }
+  assert.equal(heard.length, 1);
+  await clock.advance(200);
+  assert.deepEqual(heard.at(-1), ["closed", { code: 1006, opened: true }]);
+});
+
+test("a probe just before the watchdog leaves it its time", async () => {
+  const { heard, clock, connection } = opened();
+  await clock.advance(34_800);
+  connection.probe();
+  await clock.advance(199);
+  assert.equal(heard.length, 1);
+  await clock.advance(1);
+  assert.deepEqual(heard.at(-1), ["closed", { code: 1006, opened: true }]);
+});
+
 test("a watchdog that overslept probes before it judges", async () => {
   const { heard, clock, socket } = opened();
   await clock.freeze(3_600_000);

@@ -23,6 +23,7 @@ export class Connection {
   /** @type {Handlers|null} */ #handlers;
   #interval = DEFAULT_INTERVAL_MS;
   /** @type {any} */ #watchdog = null;
+  /** When the watchdog fires. */ #due = 0;
   /** @type {any} */ #pinger = null;
 
   /**
@@ -52,10 +53,12 @@ export class Connection {
     return true;
   }
 
-  /** Ask for a sign of life; without one in 5 s the connection ends. */
+  /** Ask for a sign of life; without one in 5 s, or when one was due anyhow, the connection ends. */
   probe() {
-    if (!this.send(frames.ping())) this.#drop();
-    else this.#within(PROBE_MS);
+    if (!this.send(frames.ping())) return this.#drop();
+    const left = this.#due - this.#env.now();
+    // Asking again and again gives a dead connection no more time.
+    if (left <= 0 || left > PROBE_MS) this.#within(PROBE_MS);
   }
 
   /** Close without telling anyone. */
@@ -90,10 +93,10 @@ export class Connection {
 
   /** @param {number} ms until which something must have come in */
   #within(ms) {
-    const due = this.#env.now() + ms;
+    this.#due = this.#env.now() + ms;
     this.#env.clearTimeout(this.#watchdog);
     this.#watchdog = this.#env.setTimeout(() => {
-      if (this.welcomed && this.#env.now() - due > LATE_MS) this.probe();
+      if (this.welcomed && this.#env.now() - this.#due > LATE_MS) this.probe();
       else this.#drop();
     }, ms);
   }

@@ -29,7 +29,7 @@ export declare class Connection {
     constructor(env: import("./environment.js").Environment, url: string, token: string, handlers: Handlers);
     /** @param {object} frame @returns {boolean} whether the socket took it */
     send(frame: object): boolean;
-    /** Ask for a sign of life; without one in 5 s the connection ends. */
+    /** Ask for a sign of life; without one in 5 s, or when one was due anyhow, the connection ends. */
     probe(): void;
     /** Close without telling anyone. */
     abandon(): void;
